@@ -1,0 +1,42 @@
+# chaveiro_room(NAME DIR DEPS… LIBS…): one static library from DIR/*.cpp, one test program from DIR/*_test.cpp.
+#
+# DEPS are rooms that its public headers may include (the arrows themselves are checked by `./dev check`); LIBS are outside
+# libraries that only its own .cpp files see. A room whose DIR holds no source yet is a header-only library.
+function(chaveiro_room NAME)
+  cmake_parse_arguments(ROOM "" "DIR" "DEPS;LIBS;PUBLIC_LIBS;TEST_LIBS" ${ARGN})
+  if(NOT ROOM_DIR)
+    set(ROOM_DIR src/${NAME})
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${ROOM_DIR}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(TRANSFORM ROOM_DEPS PREPEND chaveiro_)
+  if(sources)
+    add_library(chaveiro_${NAME} STATIC ${sources})
+    target_include_directories(chaveiro_${NAME} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(chaveiro_${NAME} PUBLIC ${ROOM_DEPS} ${ROOM_PUBLIC_LIBS} PRIVATE ${ROOM_LIBS})
+    target_compile_options(chaveiro_${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
+  else()
+    add_library(chaveiro_${NAME} INTERFACE)
+    target_include_directories(chaveiro_${NAME} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(chaveiro_${NAME} INTERFACE ${ROOM_DEPS} ${ROOM_PUBLIC_LIBS})
+  endif()
+  if(tests AND CHAVEIRO_TESTS)
+    chaveiro_test(${NAME}_test SOURCES ${tests} LIBS chaveiro_${NAME} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
+  endif()
+endfunction()
+
+# chaveiro_test(NAME SOURCES… LIBS… [LABELS …]): a GoogleTest program; every case becomes a ctest case "Suite.case".
+function(chaveiro_test NAME)
+  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  add_executable(${NAME} ${T_SOURCES})
+  target_link_libraries(${NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest_main)
+  target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+  target_compile_options(${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
+  gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+                       PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
+endfunction()

@@ -1,0 +1,34 @@
+# What every target is built with: warnings as errors, ccache and mold where they are installed, sanitizers by preset.
+option(CHAVEIRO_TESTS "build the tests" ON)
+option(CHAVEIRO_GRPC "build the gRPC edge and the program" ON)
+set(CHAVEIRO_SANITIZE "" CACHE STRING "sanitizers, e.g. address,undefined or thread")
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+# Paths in binaries and in the compiler's cache are relative, so that two checkouts share it.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+set(CHAVEIRO_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # g++ 12 reports these in its own <string> and <optional> at -O2.
+  list(APPEND CHAVEIRO_WARNINGS -Wno-restrict -Wno-maybe-uninitialized -Wno-missing-field-initializers -Wno-dangling-pointer
+       -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-free-nonheap-object)
+else()
+  list(APPEND CHAVEIRO_WARNINGS -Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
+endif()
+
+if(CHAVEIRO_SANITIZE)
+  add_compile_options(-fsanitize=${CHAVEIRO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${CHAVEIRO_SANITIZE})
+  if(CHAVEIRO_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # g++ 12 warns about every std::atomic_thread_fence under TSan.
+    add_compile_options(-Wno-tsan)
+  endif()
+endif()
