@@ -1,6 +1,7 @@
 # The rooms, bottom to top, and the outside libraries that their .cpp files use.
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
+find_package(SQLite3 3.40 REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 if(CHAVEIRO_TESTS)
   find_package(GTest REQUIRED)
@@ -9,3 +10,10 @@ if(CHAVEIRO_TESTS)
 endif()
 
 chaveiro_room(base LIBS OpenSSL::Crypto PUBLIC_LIBS Threads::Threads)
+chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
+
+chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
+chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::SQLite3 OpenSSL::Crypto)
+
+# What both edges share (src/api), then the edges themselves.
+chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)

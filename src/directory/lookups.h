@@ -1,0 +1,75 @@
+// directory/lookups.h
+//
+// Who holds this key? Our own base first, then the registry. Every look-up that is answered, also with "not found", has
+// left its record before the answer leaves (lookup_log.h).
+//
+// cached() never waits: it answers where the entry lies in memory, so that an edge can answer on the calling thread.
+// lookup() may wait for the store and the registry, until the context's deadline.
+//
+// Threads: any number at once.
+// Errors:  invalid (a foreign key without payer: the violation names PI-PayerId), not_found "NotFound", conflict
+// "EntryBlocked",
+//          exhausted (log full, registry's limits), forbidden, and those of Store and Registry.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "directory/caller.h"
+#include "directory/lookup_log.h"
+#include "directory/registry.h"
+#include "directory/store.h"
+
+namespace chaveiro::directory {
+
+struct LookupRequest {
+  Key key;
+  std::optional<std::string> payer_id;  // PI-PayerId: CPF or CNPJ of the payer, digits only; needed for foreign keys
+  std::optional<std::string> end_to_end_id;  // PI-EndToEndId: needed for foreign keys
+};
+
+enum class LookupSource : std::uint8_t { memory = 1, store, registry };
+std::string_view to_string(LookupSource source);  // memory store registry
+
+struct LookupAnswer {
+  Entry entry;
+  LookupSource source = LookupSource::store;
+  bool masked = false;  // true: names and tax id are shown as the regulator allows for people; see masked_for_people
+};
+
+// What a person may see of a payee (Manual §8.1): names and the masked tax id, the key and the participant; no account,
+// no dates.
+Entry masked_for_people(Entry entry);
+
+// Entries that lie in memory, as the look-up sees them. The cache implements it.
+class EntryMemory {
+ public:
+  virtual ~EntryMemory() = default;
+  // Never waits. nullopt: not in memory. Inside: the live entry, or nothing where memory knows that there is none.
+  virtual std::optional<std::optional<Entry>> peek(const Key& key) = 0;
+  // Through memory to the store.
+  virtual Result<std::optional<Entry>> get(const Key& key, Deadline deadline) = 0;
+};
+
+class Lookups {
+ public:
+  // `memory` may be null: then every look-up goes to the store.
+  Lookups(Store& store, EntryMemory* memory, Registry& registry, LookupLog& log, const Clock& clock,
+          const Secret& installation_key);
+
+  std::optional<Result<LookupAnswer>> cached(const Context& context, const LookupRequest& request);
+  Result<LookupAnswer> lookup(const Context& context, const LookupRequest& request);
+
+ private:
+  Result<LookupAnswer> answer(const Context& context, const LookupRequest& request, Result<std::optional<Entry>> own,
+                              LookupSource source);
+
+  Store& store_;
+  EntryMemory* memory_;
+  Registry& registry_;
+  LookupLog& log_;
+  const Clock& clock_;
+  const Secret& installation_key_;
+};
+
+}  // namespace chaveiro::directory

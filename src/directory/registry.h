@@ -1,0 +1,58 @@
+// directory/registry.h
+//
+// The directory of the central bank, as far as this room needs it. The embedded authority knows no keys but our own;
+// the bridge to the official API takes its place later.
+//
+// Threads: any number at once.
+// Errors:  every call: deadline, unavailable, exhausted; maybe_applied for the calls that change something.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/uuid.h"
+#include "directory/claim.h"
+
+namespace chaveiro::directory {
+
+struct ForeignLookup {
+  Key key;
+  Ispb requesting;
+  std::string payer_id;       // CPF or CNPJ of the payer, digits only
+  std::string end_to_end_id;  // the one that the payment order will carry
+};
+
+class Registry {
+ public:
+  virtual ~Registry() = default;
+
+  // Registers a key. For an EVP `key` is absent and the answer holds the one that the registry made.
+  struct Registration {
+    RequestId request;
+    KeyType key_type;
+    std::optional<Key> key;
+    Account account;
+  };
+  struct Registered {
+    Key key;
+    UtcTime created_at{};
+    UtcTime owned_since{};
+  };
+  virtual Result<Registered> register_entry(const Registration& registration, Deadline deadline) = 0;
+
+  // Whose key is it, if it is not ours? Errors: not_found "NotFound", conflict "EntryBlocked", exhausted "RateLimited".
+  virtual Result<Entry> lookup(const ForeignLookup& lookup, Deadline deadline) = 0;
+};
+
+// Makes EVPs, says yes to every registration and knows no foreign key.
+class EmbeddedRegistry final : public Registry {
+ public:
+  explicit EmbeddedRegistry(const Clock& clock) : clock_(clock) {}
+  Result<Registered> register_entry(const Registration& registration, Deadline deadline) override;
+  Result<Entry> lookup(const ForeignLookup& lookup, Deadline deadline) override;
+
+ private:
+  const Clock& clock_;
+};
+
+}  // namespace chaveiro::directory
