@@ -1,18 +1,24 @@
 # What every target is built with: warnings as errors, ccache and mold where they are installed, sanitizers by preset.
 option(CHAVEIRO_TESTS "build the tests" ON)
 option(CHAVEIRO_GRPC "build the gRPC edge and the program" ON)
+option(CHAVEIRO_BENCH "build the benchmarks" OFF)
+option(CHAVEIRO_FUZZ "build the libFuzzer targets instead of the tests (clang only)" OFF)
 set(CHAVEIRO_SANITIZE "" CACHE STRING "sanitizers, e.g. address,undefined or thread")
 
+# The program lies at the top of its build folder; tests and benchmarks in folders of their own (room.cmake, bench.cmake).
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+
+# With the checkout as base folder the compiler's cache serves every checkout and every preset with the same flags.
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 find_program(MOLD mold)
 if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# Paths in binaries and in the compiler's cache are relative, so that two checkouts share it.
+# Paths in binaries are relative, so that two checkouts make the same program.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 
 set(CHAVEIRO_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Werror)

@@ -27,14 +27,16 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
-Error bad_time() { return fail(Code::invalid, "BadRequest", "is not an RFC 3339 time such as 2026-01-31T03:00:00.000Z"); }
+Error bad_time() {
+  return fail(Code::invalid, "BadRequest", "is not an RFC 3339 time such as 2026-01-31T03:00:00.000Z");
+}
 
 struct Unit {
   std::string_view suffix;
   std::int64_t micros;
 };
-constexpr Unit units[] = {{"us", 1},           {"ms", 1'000},         {"s", 1'000'000},
-                          {"m", 60'000'000},   {"h", 3'600'000'000},  {"d", 86'400'000'000}};
+constexpr Unit units[] = {{"us", 1},         {"ms", 1'000},        {"s", 1'000'000},
+                          {"m", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}};
 constexpr std::int64_t duration_max = 86'400'000'000LL * 365'000;
 
 }  // namespace
@@ -78,10 +80,11 @@ std::string to_rfc3339(UtcTime time) {
   const year_month_day date{day};
   const hh_mm_ss clock{floor<milliseconds>(time - day)};
   char text[40];
-  const int length = std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                                   static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  const int length =
+      std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                    static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                    static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return std::string(text, static_cast<std::size_t>(length));
 }
 
@@ -125,8 +128,11 @@ Result<UtcTime> parse_rfc3339(std::string_view text) {
 
   const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
   if (!date.ok()) return bad_time();
-  if (y < 1900 || y > 2200) return fail(Code::invalid, "BadRequest", "lies outside the years 1900 to 2200");
-  return UtcTime{sys_days{date}} + hours{h} + minutes{mi} + seconds{s} + Micros{fraction} - offset;
+  const UtcTime time = UtcTime{sys_days{date}} + hours{h} + minutes{mi} + seconds{s} + Micros{fraction} - offset;
+  if (time < UtcTime{sys_days{year{1900} / 1 / 1}} || time >= UtcTime{sys_days{year{2201} / 1 / 1}}) {
+    return fail(Code::invalid, "BadRequest", "lies outside the years 1900 to 2200 (UTC)");
+  }
+  return time;
 }
 
 Result<Micros> parse_duration(std::string_view text) {

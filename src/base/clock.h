@@ -1,7 +1,7 @@
 // base/clock.h
 //
-// Time as the platform knows it: int64 microseconds UTC for what is stored and shown, a steady time for how long things take.
-// Only the wiring (app/) makes a SystemClock; everybody else is handed a Clock, so that tests move time by hand.
+// Time as the platform knows it: int64 microseconds UTC for what is stored and shown, a steady time for how long things
+// take. Only the wiring (app/) makes a SystemClock; everybody else is handed a Clock, so that tests move time by hand.
 //
 // Threads: every Clock may be used by any number of threads.
 // Time:    now() and steady() are O(1) and never block; SystemClock costs one vDSO call (about 17 ns).
@@ -39,7 +39,8 @@ class SystemClock final : public Clock {
   SteadyTime steady() const override;
 };
 
-// A clock that a test moves. Both times advance together; set_utc() steps the wall clock alone, as NTP or an operator might.
+// A clock that a test moves. Both times advance together; set_utc() steps the wall clock alone, as NTP or an operator
+// might.
 class ManualClock final : public Clock {
  public:
   explicit ManualClock(UtcTime start = UtcTime{std::chrono::seconds{1'767'225'600}});  // 2026-01-01T00:00:00Z
@@ -80,11 +81,12 @@ class Deadline {
   SteadyTime when_;
 };
 
-// RFC 3339 with milliseconds and Z: 2026-11-21T10:39:54.123Z. Years 0000–9999; outside them the nearest representable moment.
+// RFC 3339 with milliseconds and Z: 2026-11-21T10:39:54.123Z. Years 0000–9999; outside them the nearest representable
+// moment.
 std::string to_rfc3339(UtcTime time);
 
 // Reads RFC 3339 with `Z` or an offset and up to nine fractional digits (below a microsecond they are cut).
-// Errors: invalid, for anything else, for days that do not exist, and for years outside 1900–2200.
+// Errors: invalid, for anything else, for days that do not exist, and for moments outside the years 1900–2200 (UTC).
 Result<UtcTime> parse_rfc3339(std::string_view text);
 
 // "300s", "5m", "24h", "7d", "250ms", "10us"; a number without unit is refused.

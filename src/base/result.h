@@ -132,12 +132,11 @@ class [[nodiscard]] Result<void> {
 #define CHAVEIRO_TRY_CAT2(a, b) a##b
 #define CHAVEIRO_TRY_CAT(a, b) CHAVEIRO_TRY_CAT2(a, b)
 #define TRY(declaration, ...) CHAVEIRO_TRY_IMPL(CHAVEIRO_TRY_CAT(try_result_, __LINE__), declaration, __VA_ARGS__)
-#define CHAVEIRO_TRY_IMPL(name, declaration, ...)  \
-  auto name = (__VA_ARGS__);                       \
-  if (!name) return std::move(name).error();       \
+#define CHAVEIRO_TRY_IMPL(name, declaration, ...) \
+  auto name = (__VA_ARGS__);                      \
+  if (!name) return std::move(name).error();      \
   declaration = std::move(name).value()
-#define TRY_VOID(...)                                                          \
-  do {                                                                         \
-    if (auto try_void_result = (__VA_ARGS__); !try_void_result)                \
-      return std::move(try_void_result).error();                               \
+#define TRY_VOID(...)                                                                                      \
+  do {                                                                                                     \
+    if (auto try_void_result = (__VA_ARGS__); !try_void_result) return std::move(try_void_result).error(); \
   } while (false)
