@@ -1,0 +1,103 @@
+// api/admin.h
+//
+// What an operator may do to a running process, as the edges see it; app/ implements it. Authorisation (admin for most,
+// operator where it says so) and the audit record are the implementation's: it is handed the Context.
+//
+// Threads: any number at once; blocking, until the context's deadline, except where a stream says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/revocations.h"
+#include "directory/directory.h"
+
+namespace chaveiro::api {
+
+struct LogSettings {
+  std::string level;                      // trace debug info warn error
+  std::uint32_t access_log_one_in = 100;  // 0: only faults of ours
+};
+
+struct BackupAnswer {
+  std::string file;  // path on the server
+  std::uint64_t bytes = 0;
+};
+
+struct ImportLineFault {
+  std::uint64_t line = 0;
+  std::string field;
+  std::string message;
+};
+
+struct ImportProgress {
+  std::uint64_t lines = 0;              // read so far
+  std::uint64_t imported = 0;           // new
+  std::uint64_t repeated = 0;           // were there already
+  std::vector<ImportLineFault> faults;  // since the last progress
+};
+
+enum class ImportFormat : std::uint8_t { ndjson = 1, csv };
+
+// An import in progress: pieces of the file as they come, cut anywhere.
+class ImportRun {
+ public:
+  virtual ~ImportRun() = default;
+  // Errors: end the run. Faulty lines are no errors; they stand in the progress.
+  virtual Result<ImportProgress> feed(std::string_view piece) = 0;
+  virtual Result<ImportProgress> finish() = 0;
+};
+
+struct AuditFault {
+  std::string chain;  // changes lookups
+  std::string kind;   // changed missing reordered cut torn
+  std::string writer;
+  std::uint32_t month = 0;
+  std::uint64_t number = 0;
+  std::string message;
+};
+
+struct AuditVerification {
+  std::uint64_t records = 0;
+  std::vector<AuditFault> faults;    // empty: the chains hold
+  std::vector<std::string> anchors;  // one JSON line each: heads of the chains as they are now, signed
+};
+
+class AdminPort {
+ public:
+  virtual ~AdminPort() = default;
+
+  virtual Result<LogSettings> log_settings(const directory::Context& context) = 0;
+  // Fields that are absent stay as they are.
+  virtual Result<LogSettings> set_log(const directory::Context& context, std::optional<std::string> level,
+                                      std::optional<std::uint32_t> access_log_one_in) = 0;
+
+  virtual Result<void> revoke(const directory::Context& context, const Revocation& revocation) = 0;
+  virtual Result<std::vector<Revocation>> revocations(const directory::Context& context) = 0;
+  virtual Result<void> reload_keys(const directory::Context& context) = 0;
+
+  // An online copy into the server's backup folder; `name` "" makes one from the time.
+  virtual Result<BackupAnswer> backup(const directory::Context& context, std::string_view name) = 0;
+
+  // Operator. The rows become `context.caller.ispb`'s unless they say another one that is served (admin only).
+  virtual Result<std::unique_ptr<ImportRun>> import(const directory::Context& context, ImportFormat format) = 0;
+  // Operator. Calls `line` for every line, in order of creation; false from it ends the export without an error.
+  virtual Result<std::uint64_t> export_entries(const directory::Context& context, ImportFormat format,
+                                               const std::function<bool(std::string_view line)>& line) = 0;
+
+  // Auditor. `anchors`: lines as verify gave them earlier.
+  virtual Result<AuditVerification> verify_audit(const directory::Context& context,
+                                                 const std::vector<std::string>& anchors) = 0;
+
+  // Erases a person; answers how many rows were blanked.
+  virtual Result<std::uint64_t> erase_person(const directory::Context& context, std::string_view tax_id) = 0;
+  // Removes what ended before; answers how many rows went.
+  virtual Result<std::uint64_t> purge(const directory::Context& context, UtcTime before) = 0;
+};
+
+}  // namespace chaveiro::api

@@ -1,0 +1,132 @@
+// api/chain.h
+//
+// What every request of both edges passes before its handler and after it, in this order:
+//
+//   begin:  request id and trace context (taken over or made) → deadline (the caller's, capped) → limit per IP →
+//           who is it → adaptive concurrency (too much at once is shed before queues grow) → limit of the caller
+//   finish: concurrency learns, metrics count, the access log writes (sampled; every fault of ours is written)
+//
+//   Call call = chain.begin({.edge = Edge::rest, .operation = "LookupKey", …});
+//   if (!call.admitted()) return problem(call, call.admitted().error());   // already finished
+//   … call.context() … call.finish(Code of the answer) …
+//
+// A Call that is destroyed without finish() counts as internal: that is how a handler that fell over shows. The edges
+// catch what a handler throws; nothing does so by design.
+//
+// Threads: Chain any number at once; a Call belongs to one thread at a time and may be handed over.
+// Time:    begin and finish together about 1 µs where the token is remembered.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/auth.h"
+#include "directory/caller.h"
+
+namespace chaveiro {
+class Metrics;
+}
+
+namespace chaveiro::api {
+
+enum class Edge : std::uint8_t { grpc = 1, rest };
+std::string_view to_string(Edge edge);  // grpc rest
+
+enum class Access : std::uint8_t {
+  token,  // a token or an API key is needed
+  open,   // health, the API page: anybody; context().caller is empty
+};
+
+// What an edge knows when a request has come in. The texts need to live only for the call of begin(); "" is absent.
+struct RequestHead {
+  Edge edge = Edge::grpc;
+  std::string_view operation;  // name of the rpc ("LookupKey"), the same on both edges; from a fixed set: it is a label
+  Access access = Access::token;
+  std::string_view peer_ip;
+  Credentials credentials;
+  std::string_view
+      request_id;  // x-request-id: taken over if 1–128 of A-Z a-z 0-9 . _ - : / + =, else a new one is made
+  std::string_view traceparent;   // W3C; a faulty one is ignored
+  std::optional<Micros> timeout;  // what the caller gives us; absent: deadline_default
+};
+
+// What limits answer; interesting also when allowed (X-RateLimit-*).
+struct RateAnswer {
+  bool allowed = true;
+  std::uint64_t limit = 0;  // 0: no limit applies
+  std::uint64_t remaining = 0;
+  std::chrono::milliseconds reset_after{0};
+};
+
+// Where limits are asked. Absent, nothing is limited.
+class RateLimits {
+ public:
+  virtual ~RateLimits() = default;
+  // Before anything is known but the address.
+  virtual RateAnswer ask_ip(std::string_view ip) = 0;
+  // Once it is known who asks.
+  virtual RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) = 0;
+};
+
+struct ChainOptions {
+  Micros deadline_default = std::chrono::seconds{5};
+  Micros deadline_max = std::chrono::seconds{30};
+  std::uint32_t access_log_one_in = 100;  // 1: every call; 0: none but faults of ours
+  std::size_t concurrency_max = 2'048;    // upper bound of the adaptive limit
+};
+
+class Chain;
+
+class Call {
+ public:
+  Call(Call&&) noexcept;
+  Call& operator=(Call&&) noexcept;
+  ~Call();
+
+  // Refused calls are finished already and hold only request_id() and rate().
+  const Result<void>& admitted() const;
+  const directory::Context& context() const;
+  const std::string& request_id() const;
+  // The x-request-id that the caller sent, where it is a UUID of version 4: stands in for a missing RequestId.
+  const std::optional<directory::RequestId>& sent_request_id() const;
+  const std::optional<RateAnswer>& rate() const;
+  // To be passed on to neighbours; "" where there is none.
+  const std::string& traceparent() const;
+
+  // nullopt: success. Once only.
+  void finish(std::optional<Code> failed = std::nullopt);
+
+ private:
+  friend class Chain;
+  struct State;
+  explicit Call(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class Chain {
+ public:
+  // `rates` may be null. `operations`: every name that a RequestHead may hold.
+  Chain(ChainOptions options, Authenticator& authenticator, Metrics& metrics, RateLimits* rates, const Clock& clock,
+        std::vector<std::string> operations);
+  ~Chain();
+
+  Call begin(const RequestHead& head);
+
+  // Changes at run time (administration). 0: only faults of ours.
+  void sample_access_log(std::uint32_t one_in);
+
+ private:
+  friend class Call;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Names of all operations that the edges offer, as metrics and logs show them.
+const std::vector<std::string>& operation_names();
+
+}  // namespace chaveiro::api
