@@ -32,6 +32,8 @@ class Registry {
     KeyType key_type;
     std::optional<Key> key;
     Account account;
+    std::optional<ClaimId> completes;    // set where the registration is the end of that claim (completeClaim)
+    std::optional<UtcTime> owned_since;  // a portability carries the owner's date over; absent: possession starts now
   };
   struct Registered {
     Key key;

@@ -7,7 +7,8 @@
 // once answered it survives the death of the process and the loss of power (memory: neither, and says so). Commits of
 // many callers are grouped for the disk; each caller still gets its own answer. The sequence of commits is strictly
 // increasing and is never used twice, also after a restart. Constraints held by the store whatever the caller does: one
-// live entry a key, one live claim a key, one live entry per account and slot, RequestId unique per participant.
+// live entry a key, one live claim a key, one live entry per account and slot, RequestId unique per participant, and the
+// account of a live entry exists and is open (so an account cannot be closed while an entry is being made for it).
 //
 // Threads: any number of readers and committers at once.
 // Errors:  every call: deadline, unavailable (locked, full, gone: the message says what to do), corrupt (damaged file).
