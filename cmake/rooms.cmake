@@ -10,6 +10,7 @@ if(CHAVEIRO_TESTS)
 endif()
 
 chaveiro_room(base LIBS OpenSSL::Crypto PUBLIC_LIBS Threads::Threads)
+chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
 chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
 chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
