@@ -52,15 +52,17 @@ struct Account {
   bool operator==(const Account&) const = default;
 };
 
-// UUIDv5 over `ispb|branch|number|type`: the text as given, unpadded; no branch is the empty text.
+// UUIDv5 over `ispb|branch|number|type`: the text as given, unpadded; no branch is the empty text. Its namespace is the
+// UUIDv5 of "chaveiro.account" among DNS names: 7b905720-36d3-50d2-a443-dd2eeabfd17b.
 AccountId account_id_of(const Ispb& ispb, const std::optional<std::string>& branch, std::string_view number,
                         AccountType type);
 
 // How many keys an account may have: 5 for a natural person, 20 for a legal one.
 std::uint32_t keys_max(PersonType holder);
 
-// What the official patterns say about them. `prefix` is put before the field names of violations ("account.",
-// "owner."). All faults are told at once. Errors: invalid, reason EntryInvalid.
+// What the official patterns say about them; lengths count characters, not bytes. `prefix` is put before the field names
+// of violations ("account.", "owner."); the holder's faults inside an account are always named "owner.…", as callers
+// write them. All faults are told at once. Errors: invalid, reason EntryInvalid.
 struct PersonRules {
   bool check_digits = true;
 };
