@@ -2,8 +2,10 @@
 //
 // The operations on claims (claim.h holds the rules) and the worker that keeps their clocks for our side.
 //
-// A claim has two sides. The caller's participant decides on which side it acts; where both sides are ours,
+// A claim has two sides. The caller's participant decides on which side it acts; where it stands on both,
 // acknowledging and confirming are the donor's, completing is the claimer's, and cancelling must say the role.
+// Acting for the side on which the caller does not stand is ClaimOperationInvalid; a claim in which he has no part is
+// NotFound.
 //
 // Threads: any number at once; blocking, until the context's deadline.
 // Errors:  the official ones of the claim operations as reasons (ClaimInvalid, ClaimTypeInconsistent, ClaimKeyNotFound,
@@ -12,6 +14,7 @@
 //          InvalidReason, RequestIdAlreadyUsed, NotFound, Forbidden).
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "directory/caller.h"
@@ -48,12 +51,15 @@ class Claims {
   // Answers the claim; `completed_entry` names the new entry.
   Result<Claim> complete(const Context& context, const CompleteClaim& request);
 
-  // One round of the deadline worker: takes every step that is due for our side now, through the operations above.
+  // One round of the deadline worker: takes every step that is due for our side now, through the operations above, as
+  // the caller "system".
   // Answers how many steps were taken; a claim that fails is logged by the caller through `failed` and tried again next
   // round.
   Result<std::size_t> run_due(const std::function<void(const ClaimId&, const Error&)>& failed, Deadline deadline);
 
  private:
+  Result<Claim> take_due(const Claim& claim, DueAction action, Deadline deadline);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

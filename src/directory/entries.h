@@ -6,6 +6,9 @@
 // as the entry is unchanged since; otherwise, and with another body, with RequestIdAlreadyUsed. A caller without a
 // RequestId gets a fresh one, so that its retry is told EntryAlreadyExists.
 //
+// The registry is asked before the commit. Should the commit then fail, the embedded registry has kept nothing, and the
+// official one holds a registration that a repetition with the same RequestId is answered with and brings home.
+//
 // Threads: any number at once; blocking, until the context's deadline.
 // Errors:  the official ones of createEntry, updateEntry, deleteEntry as reasons (EntryInvalid, EntryLimitExceeded,
 // EntryAlreadyExists,
@@ -30,7 +33,9 @@ struct CreateEntry {
   std::optional<RequestId> request_id;
 };
 
-// Only what the official update may change: the account (inside the same participant) and the names of the owner.
+// Only what the official update may change: the account (inside the same participant, open, of the same holder) and the
+// names of the owner. Names are those of this key alone: the account and its other entries, each of which has a CID of
+// its own, keep theirs until they are changed themselves. What is absent stays.
 struct UpdateEntry {
   EntryId id;
   std::optional<AccountId> account;
@@ -39,9 +44,14 @@ struct UpdateEntry {
   Reason reason = Reason::user_requested;
 };
 
+struct EntryOptions {
+  // May a donor change an entry while it is claimed? The manual says both (footnotes 4 and 5 of §4 against §5.3).
+  bool update_under_claim = true;
+};
+
 class Entries {
  public:
-  Entries(Store& store, Registry& registry, const Clock& clock, KeyRules rules);
+  Entries(Store& store, Registry& registry, const Clock& clock, KeyRules rules, EntryOptions options = {});
   ~Entries();
 
   Result<Entry> create(const Context& context, const CreateEntry& request);
@@ -56,10 +66,15 @@ class Entries {
   Result<Entry> unblock(const Context& context, const EntryId& id, std::string_view order);
 
  private:
+  Result<Entry> changed(const Context& context, Entry entry, const UpdateEntry& request);
+  Result<Entry> set_status(const Context& context, const EntryId& id, EntryStatus status, std::string_view operation,
+                           std::string_view order);
+
   Store& store_;
   Registry& registry_;
   const Clock& clock_;
   KeyRules rules_;
+  EntryOptions options_;
   struct Ids;
   std::unique_ptr<Ids> ids_;  // makes UUIDv7
 };

@@ -58,7 +58,7 @@ struct Entry {
   UtcTime owned_since{};  // start of the owner's uninterrupted possession; survives portability
   UtcTime updated_at{};
   std::optional<OpenClaim> open_claim;
-  std::optional<std::string> block_order;  // the court order, while BLOCKED
+  std::optional<std::string> block_order;  // the court order that last blocked or unblocked it
   std::optional<UtcTime> deleted_at;
   std::optional<Reason> delete_reason;
   std::uint64_t version = 0;  // sequence of the commit that wrote it; 0: not stored yet

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 
+#include "base/hash.h"
 #include "directory/caller.h"
 #include "directory/lookup_log.h"
 #include "directory/registry.h"
@@ -37,9 +38,13 @@ struct LookupAnswer {
   bool masked = false;  // true: names and tax id are shown as the regulator allows for people; see masked_for_people
 };
 
-// What a person may see of a payee (Manual §8.1): names and the masked tax id, the key and the participant; no account,
-// no dates.
+// What a person may see of a payee (Manual §8.1): names, the CPF masked (***.777.888-**) or the CNPJ, which is public, the
+// key and the participant; no account, no dates, no ids.
 Entry masked_for_people(Entry entry);
+
+// How the look-up log names a key: HMAC-SHA-256 of "TYPE:value" (LookupRecord::key_hash; payers are named by the HMAC of
+// the bare tax id).
+Digest lookup_hash_of(const HmacKey& installation_key, const Key& key);
 
 // Entries that lie in memory, as the look-up sees them. The cache implements it.
 class EntryMemory {
@@ -61,15 +66,18 @@ class Lookups {
   Result<LookupAnswer> lookup(const Context& context, const LookupRequest& request);
 
  private:
-  Result<LookupAnswer> answer(const Context& context, const LookupRequest& request, Result<std::optional<Entry>> own,
-                              LookupSource source);
+  Result<void> admitted(const Context& context, const LookupRequest& request) const;
+  Result<Entry> from_registry(const Context& context, const LookupRequest& request);
+  // Writes the record, then makes the answer: a look-up that cannot be recorded is not answered.
+  Result<LookupAnswer> recorded(const Context& context, const LookupRequest& request, Result<Entry> found,
+                                LookupSource source);
 
   Store& store_;
   EntryMemory* memory_;
   Registry& registry_;
   LookupLog& log_;
   const Clock& clock_;
-  const Secret& installation_key_;
+  HmacKey installation_key_;
 };
 
 }  // namespace chaveiro::directory
