@@ -1,0 +1,98 @@
+// app/settings.h
+//
+// Every setting of the platform in one table: its name, default, unit, what it means and which room reads it. A setting has one
+// name everywhere: HTTP_PORT in the environment, http_port in chaveiro.yaml, --http-port on the command line. The nearer wins:
+// file < environment < flags. Each secret can also come from a file: JWT_SECRET_FILE.
+//
+// Loading reports all faults at once and starts nothing. Unknown names in the file and on the command line are faults; a setting
+// of a room that is not built yet is a warning that names it.
+//
+// Threads: a plain value once loaded.
+// Errors:  invalid, one violation per faulty setting, named as the person wrote it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace chaveiro::app {
+
+struct Settings {
+  std::string app_env, app_name, app_version, log_level, log_file;
+  std::uint32_t log_sample = 1;
+  std::string data, config;
+  std::vector<std::string> ispbs;
+  bool check_digits = true;
+  std::string bind;
+  std::uint16_t http_port = 0, grpc_port = 0, metrics_port = 0;
+  bool metrics_enabled = true;
+  std::string tls_cert_file, tls_key_file, tls_client_ca_file;
+  std::chrono::microseconds shutdown_timeout{};
+  std::uint32_t worker_threads = 0, worker_queue = 0;
+
+  std::string database_url;
+  bool lookup_log_refuses_when_full = true;
+
+  bool cache_l1_enabled = true;
+  std::uint64_t cache_l1_bytes_max = 0;
+  std::chrono::microseconds cache_l1_ttl{}, cache_entry_ttl{}, cache_account_ttl{};
+
+  Secret jwt_secret;
+  std::chrono::microseconds jwt_expiration{};
+  std::string jwt_jwks_file, jwt_issuer, jwt_audience;
+  Secret api_key_lb_connect, api_key_backoffice;
+
+  std::string server;  // host:port that the command line talks to
+  Secret token;
+};
+
+enum class SettingKind : std::uint8_t { text, secret, boolean, number, duration, path, list };
+std::string_view to_string(SettingKind kind);
+
+struct Setting {
+  std::string_view name;          // as in the environment
+  SettingKind kind;
+  std::string_view default_text;  // "" : none
+  std::string_view meaning;       // one line, with the unit
+  std::string_view waits_for;     // "" : in use; else the part of the platform that will read it
+  Result<void> (*apply)(Settings&, std::string_view text) = nullptr;
+};
+
+// The table, in the order of .env.example.
+std::span<const Setting> all_settings();
+
+std::string yaml_name(const Setting& setting);  // http_port
+std::string flag_name(const Setting& setting);  // --http-port
+
+// Where a value came from, for `config`.
+struct Origin {
+  std::string text;   // as written; *** for secrets
+  std::string where;  // "default", "file chaveiro.yaml:3", "environment", "environment (file)", "flag"
+};
+
+struct Loaded {
+  Settings settings;
+  std::map<std::string, Origin, std::less<>> origins;  // by setting name
+  std::vector<std::string> warnings;
+};
+
+struct Sources {
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  std::map<std::string, std::string> flags;  // by setting name (HTTP_PORT)
+};
+// Reads the file that CHAVEIRO_CONFIG or --config names, or chaveiro.yaml in the working directory where there is one.
+Result<Loaded> load_settings(const Sources& sources);
+
+// The environment of this process.
+std::optional<std::string> process_environment(const std::string& name);
+
+}  // namespace chaveiro::app
