@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
+find_package(yaml-cpp REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 if(CHAVEIRO_TESTS)
   find_package(GTest REQUIRED)
@@ -18,3 +19,6 @@ chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::
 
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
+
+# The only room that knows everybody: settings, wiring, commands.
+chaveiro_room(app DEPS directory LIBS Boost::json yaml-cpp)

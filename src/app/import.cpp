@@ -4,8 +4,10 @@
 #include <bit>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/guarded.h"
+#include "base/hash.h"
 
 namespace chaveiro::app {
 namespace {
@@ -29,13 +31,11 @@ struct KnownAccount {
   std::uint32_t slots = 0;  // taken
 };
 
-}  // namespace
-
 // Commits batches, one after another.
 class BatchCommitter {
  public:
   BatchCommitter(dir::Store& store, const Clock& clock, const ImportOptions& options, Guarded<ImportReport>& report)
-      : store_(store), clock_(clock), options_(options), report_(report), ids_() {}
+      : store_(store), clock_(clock), options_(options), report_(report) {}
 
   Result<void> commit(Batch batch) {
     counted_ = {};
@@ -77,7 +77,7 @@ class BatchCommitter {
       if (!item.line.key || known->second.account.holder != item.line.account.holder) return std::nullopt;
       return change_of(item, known->second);
     }
-    in_batch_.emplace(id, true);
+    in_batch_.insert(id);
     return change_of(item, std::nullopt);
   }
 
@@ -98,7 +98,7 @@ class BatchCommitter {
     const auto slot = static_cast<std::uint32_t>(std::countr_one(taken));
     if (slot >= dir::keys_max(account.holder.type)) return std::nullopt;
     if (!item.line.request_id) item.line.request_id = dir::RequestId{uuid_v4()};
-    dir::Entry entry{.id = dir::EntryId{ids_.next(now)},
+    dir::Entry entry{.id = dir::EntryId{ids_.make(now)},
                      .key = *item.line.key,
                      .account = std::move(account),
                      .status = dir::EntryStatus::active,
@@ -115,7 +115,8 @@ class BatchCommitter {
   static dir::Digest body_hash(const dir::Entry& entry) {
     std::string body = "import|";
     body += to_string(entry.key.type());
-    for (const std::string& part : {entry.key.value(), to_string(entry.account.id), entry.account.holder.tax_id}) body += '|' + part;
+    for (const std::string& part : {entry.key.value(), to_string(entry.account.id), entry.account.holder.tax_id})
+      body += '|' + part;
     return sha256(body);
   }
 
@@ -159,7 +160,8 @@ class BatchCommitter {
   Result<std::optional<dir::Change>> decide(Item& item, Deadline deadline) {
     const ImportLine& line = item.line;
     TRY(const std::optional<dir::Account> stored, store_.account(line.account.id, deadline));
-    if (stored && stored->status != dir::AccountStatus::open) return fail(Code::conflict, "AccountClosed", "the account is closed");
+    if (stored && stored->status != dir::AccountStatus::open)
+      return fail(Code::conflict, "AccountClosed", "the account is closed");
     if (stored && stored->holder.tax_id != line.account.holder.tax_id) {
       return fail(Code::exists, "AccountExists", "the account is held by somebody else");
     }
@@ -193,7 +195,8 @@ class BatchCommitter {
     if (live.ispb() == line.account.ispb && same_owner) {
       return fail(Code::exists, "EntryAlreadyExists", "the key is registered for another account of the owner");
     }
-    return same_owner ? fail(Code::conflict, "EntryKeyInCustodyOfDifferentParticipant", "the owner has the key at another participant")
+    return same_owner ? fail(Code::conflict, "EntryKeyInCustodyOfDifferentParticipant",
+                             "the owner has the key at another participant")
                       : fail(Code::conflict, "EntryKeyOwnedByDifferentPerson", "the key belongs to somebody else");
   }
 
@@ -220,9 +223,11 @@ class BatchCommitter {
   Guarded<ImportReport>& report_;
   UuidV7 ids_;
   std::unordered_map<dir::AccountId, KnownAccount> accounts_;
-  std::unordered_map<dir::AccountId, bool> in_batch_;  // accounts that this batch makes
+  std::unordered_set<dir::AccountId> in_batch_;  // accounts that this batch makes
   ImportReport counted_;
 };
+
+}  // namespace
 
 struct Importer::Impl {
   Impl(dir::Store& store, const Clock& clock, ImportOptions given)
@@ -259,7 +264,7 @@ struct Importer::Impl {
     batch.deadline = deadline;
     {
       auto state = handed.lock();
-      if (!handed.wait_until(state, deadline, [](const Handed& now) { return !now.batch.has_value(); })) {
+      if (!state.wait(deadline, [](const Handed& now) { return !now.batch.has_value(); })) {
         return fail(Code::deadline, "DeadlineExceeded", "the store did not keep up");
       }
       if (state->failed) return *state->failed;
@@ -273,7 +278,7 @@ struct Importer::Impl {
   Result<void> drain(Deadline deadline) {
     TRY_VOID(hand_over(deadline));
     auto state = handed.lock();
-    if (!handed.wait_until(state, deadline, [](const Handed& now) { return !now.batch.has_value() && !now.busy; })) {
+    if (!state.wait(deadline, [](const Handed& now) { return !now.batch.has_value() && !now.busy; })) {
       return fail(Code::deadline, "DeadlineExceeded", "the store did not keep up");
     }
     if (state->failed) return *state->failed;
@@ -285,7 +290,7 @@ struct Importer::Impl {
       Batch next;
       {
         auto state = handed.lock();
-        handed.wait_until(state, Deadline::never(), [](const Handed& now) { return now.batch.has_value() || now.stopped; });
+        state.wait(Deadline::never(), [](const Handed& now) { return now.batch.has_value() || now.stopped; });
         if (!state->batch) return;
         next = std::move(*state->batch);
         state->batch.reset();

@@ -11,19 +11,38 @@ namespace dir = directory;
 namespace json = boost::json;
 
 // The fields of a line, in the order of CSV columns; a line is read into them first, whatever its form.
-constexpr std::array<std::string_view, 15> field_names = {
-    "key_type",     "key",          "account.id",           "account.ispb", "account.branch",
-    "account.number", "account.type", "account.opening_date", "owner.type",   "owner.tax_id",
-    "owner.name",   "owner.trade_name", "creation_date",    "key_ownership_date", "request_id"};
+constexpr std::array<std::string_view, 15> field_names = {"key_type",       "key",
+                                                          "account.id",     "account.ispb",
+                                                          "account.branch", "account.number",
+                                                          "account.type",   "account.opening_date",
+                                                          "owner.type",     "owner.tax_id",
+                                                          "owner.name",     "owner.trade_name",
+                                                          "creation_date",  "key_ownership_date",
+                                                          "request_id"};
 enum Field : std::size_t {
-  key_type, key, account_id, account_ispb, account_branch, account_number, account_type, account_opening_date, owner_type,
-  owner_tax_id, owner_name, owner_trade_name, creation_date, key_ownership_date, request_id
+  key_type,
+  key,
+  account_id,
+  account_ispb,
+  account_branch,
+  account_number,
+  account_type,
+  account_opening_date,
+  owner_type,
+  owner_tax_id,
+  owner_name,
+  owner_trade_name,
+  creation_date,
+  key_ownership_date,
+  request_id
 };
 using Fields = std::array<std::optional<std::string>, field_names.size()>;
 
 class Faults {
  public:
-  void add(std::string_view field, std::string description) { list_.push_back({std::string(field), std::move(description)}); }
+  void add(std::string_view field, std::string description) {
+    list_.push_back({std::string(field), std::move(description)});
+  }
   void add(const Error& error, std::string_view field) {
     if (error.violations.empty()) return add(field, error.message);
     for (const FieldViolation& violation : error.violations) list_.push_back(violation);
@@ -87,7 +106,8 @@ Result<ImportLine> interpret(Fields fields, const ImportRules& rules) {
   const auto type = read(fields, key_type, fields[key].has_value(), faults, dir::key_type_of);
   if (type) {
     const dir::KeyRules key_rules{rules.check_digits};
-    line.key = read(fields, key, true, faults, [&](std::string_view text) { return dir::Key::parse(*type, text, key_rules); });
+    line.key =
+        read(fields, key, true, faults, [&](std::string_view text) { return dir::Key::parse(*type, text, key_rules); });
   }
   if (!faults.none()) return faults.take();
 
@@ -233,7 +253,8 @@ Result<std::vector<std::string>> split_csv(std::string_view text) {
     } else if (c == '"' && fields.back().empty() && !was_quoted) {
       quoted_now = was_quoted = true;
     } else if (c == '"' || was_quoted) {
-      return fail(Code::invalid, "BadRequest", "column " + std::to_string(fields.size()) + ": a quote stands in the wrong place");
+      return fail(Code::invalid, "BadRequest",
+                  "column " + std::to_string(fields.size()) + ": a quote stands in the wrong place");
     } else {
       fields.back() += c;
     }
@@ -253,8 +274,10 @@ Result<CsvColumns> parse_csv_header(std::string_view text) {
       faults.add(names[i], "stands twice");
     }
   }
-  for (const Field field : {account_ispb, account_number, account_type, account_opening_date, owner_type, owner_tax_id, owner_name}) {
-    if (std::ranges::find(names, field_names[field]) == names.end()) faults.add(field_names[field], "this column is missing");
+  for (const Field field :
+       {account_ispb, account_number, account_type, account_opening_date, owner_type, owner_tax_id, owner_name}) {
+    if (std::ranges::find(names, field_names[field]) == names.end())
+      faults.add(field_names[field], "this column is missing");
   }
   if (!faults.none()) return faults.take();
   return CsvColumns{std::move(names)};
@@ -264,8 +287,9 @@ Result<ImportLine> parse_csv_line(std::string_view text, const CsvColumns& colum
   if (text.size() > import_line_bytes_max) return too_long();
   TRY(std::vector<std::string> values, split_csv(text));
   if (values.size() != columns.names.size()) {
-    return fail(Code::invalid, "BadRequest",
-                "has " + std::to_string(values.size()) + " fields, the header has " + std::to_string(columns.names.size()));
+    return fail(
+        Code::invalid, "BadRequest",
+        "has " + std::to_string(values.size()) + " fields, the header has " + std::to_string(columns.names.size()));
   }
   Fields fields;
   for (std::size_t i = 0; i < values.size(); ++i) {

@@ -53,7 +53,7 @@ Result<std::vector<std::string>> split_csv(std::string_view text);
 std::string csv_header();
 std::string to_csv_line(const directory::Entry& entry);
 std::string to_json_line(const directory::Entry& entry);
-std::string to_csv_line(const directory::Account& account);   // an account that has no key
+std::string to_csv_line(const directory::Account& account);  // an account that has no key
 std::string to_json_line(const directory::Account& account);
 
 }  // namespace chaveiro::app

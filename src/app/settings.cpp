@@ -105,98 +105,125 @@ Result<void> database_url(Settings& settings, std::string_view value) {
   return text<&Settings::database_url>(settings, value);
 }
 
-using enum SettingKind;
-
 const Setting table[] = {
-    {"APP_ENV", SettingKind::text, "development", "development, test, homologation or production; production refuses what is only for trying out", "",
-     app_env},
+    {"APP_ENV", SettingKind::text, "development",
+     "development, test, homologation or production; production refuses what is only for trying out", "", app_env},
     {"APP_NAME", SettingKind::text, "chaveiro", "name of the service in logs", "", text<&Settings::app_name>},
     {"APP_VERSION", SettingKind::text, "", "version shown by /health and logs; empty: that of the program", "",
      text<&Settings::app_version>},
-    {"LOG_LEVEL", SettingKind::text, "info", "debug, info, warn or error; can be changed while running (chaveiro log)", "", log_level},
-    {"LOG_FILE", path, "", "file that the log is appended to; empty: standard error", "", text<&Settings::log_file>},
-    {"LOG_SAMPLE", SettingKind::number, "100", "one of this many successful requests leaves an access log line; 1: every one; failures always do", "",
+    {"LOG_LEVEL", SettingKind::text, "info", "debug, info, warn or error; can be changed while running (chaveiro log)",
+     "", log_level},
+    {"LOG_FILE", SettingKind::path, "", "file that the log is appended to; empty: standard error", "",
+     text<&Settings::log_file>},
+    {"LOG_SAMPLE", SettingKind::number, "100",
+     "one of this many successful requests leaves an access log line; 1: every one; failures always do", "",
      number<&Settings::log_sample, 1, 1'000'000>},
-    {"CHAVEIRO_DATA", path, "data", "folder for the database, the look-up log and the secrets of this installation", "",
-     text<&Settings::data>},
-    {"CHAVEIRO_CONFIG", path, "", "settings file (YAML); empty: chaveiro.yaml in the working directory, where there is one", "",
+    {"CHAVEIRO_DATA", SettingKind::path, "data",
+     "folder for the database, the look-up log and the secrets of this installation", "", text<&Settings::data>},
+    {"CHAVEIRO_CONFIG", SettingKind::path, "",
+     "settings file (YAML); empty: chaveiro.yaml in the working directory, where there is one", "",
      text<&Settings::config>},
-    {"CHAVEIRO_ISPBS", list, "12345678,87654321",
-     "participants served, comma-separated; the first is our own, the others indirect ones that we serve (the default is for trying out)", "",
-     ispbs},
-    {"CHAVEIRO_CHECK_DIGITS", SettingKind::boolean, "true", "check the digits of CPF and CNPJ (the published API examples need false)", "",
-     boolean<&Settings::check_digits>},
-    {"CHAVEIRO_BIND", SettingKind::text, "", "address to listen on; empty: 127.0.0.1 without TLS, 0.0.0.0 with it", "", text<&Settings::bind>},
-    {"HTTP_PORT", SettingKind::number, "8080", "port of the REST API and its page; 0: any free one, printed at start", "",
-     port<&Settings::http_port>},
+    {"CHAVEIRO_ISPBS", SettingKind::list, "12345678,87654321",
+     "participants served, comma-separated; the first is our own, the others indirect ones that we serve (the default "
+     "is for trying out)",
+     "", ispbs},
+    {"CHAVEIRO_CHECK_DIGITS", SettingKind::boolean, "true",
+     "check the digits of CPF and CNPJ (the published API examples need false)", "", boolean<&Settings::check_digits>},
+    {"CHAVEIRO_BIND", SettingKind::text, "", "address to listen on; empty: 127.0.0.1 without TLS, 0.0.0.0 with it", "",
+     text<&Settings::bind>},
+    {"HTTP_PORT", SettingKind::number, "8080", "port of the REST API and its page; 0: any free one, printed at start",
+     "", port<&Settings::http_port>},
     {"GRPC_PORT", SettingKind::number, "9090", "port of the gRPC API; 0: any free one", "", port<&Settings::grpc_port>},
     {"METRICS_ENABLED", SettingKind::boolean, "true", "serve /metrics", "", boolean<&Settings::metrics_enabled>},
-    {"METRICS_PORT", SettingKind::number, "9091", "port of /metrics (Prometheus); 0: any free one", "", port<&Settings::metrics_port>},
-    {"TLS_CERT_FILE", path, "", "certificate chain (PEM) of both APIs; empty: no TLS; read again on SIGHUP", "",
-     text<&Settings::tls_cert_file>},
-    {"TLS_KEY_FILE", path, "", "private key (PEM) of TLS_CERT_FILE", "", text<&Settings::tls_key_file>},
-    {"TLS_CLIENT_CA_FILE", path, "", "authorities (PEM) that client certificates must come from; empty: none are asked for", "",
+    {"METRICS_PORT", SettingKind::number, "9091", "port of /metrics (Prometheus); 0: any free one", "",
+     port<&Settings::metrics_port>},
+    {"TLS_CERT_FILE", SettingKind::path, "",
+     "certificate chain (PEM) of both APIs; empty: no TLS; read again on SIGHUP", "", text<&Settings::tls_cert_file>},
+    {"TLS_KEY_FILE", SettingKind::path, "", "private key (PEM) of TLS_CERT_FILE", "", text<&Settings::tls_key_file>},
+    {"TLS_CLIENT_CA_FILE", SettingKind::path, "",
+     "authorities (PEM) that client certificates must come from; empty: none are asked for", "",
      text<&Settings::tls_client_ca_file>},
-    {"CHAVEIRO_SHUTDOWN_TIMEOUT", SettingKind::duration, "30s", "time that running requests get to finish after SIGTERM", "",
-     duration<&Settings::shutdown_timeout>},
+    {"CHAVEIRO_SHUTDOWN_TIMEOUT", SettingKind::duration, "30s",
+     "time that running requests get to finish after SIGTERM", "", duration<&Settings::shutdown_timeout>},
     {"CHAVEIRO_WORKERS", SettingKind::number, "16", "threads for requests that must wait", "",
      number<&Settings::worker_threads, 1, 1024>},
-    {"CHAVEIRO_QUEUE", SettingKind::number, "256", "requests that may wait for a thread; one more is refused with RESOURCE_EXHAUSTED", "",
+    {"CHAVEIRO_QUEUE", SettingKind::number, "256",
+     "requests that may wait for a thread; one more is refused with RESOURCE_EXHAUSTED", "",
      number<&Settings::worker_queue, 1, 100'000>},
 
-    {"DATABASE_URL", SettingKind::text, "sqlite:chaveiro.db", "sqlite:FILE (relative to the data folder) or memory: (forgets all at exit)", "",
-     database_url},
+    {"DATABASE_URL", SettingKind::text, "sqlite:chaveiro.db",
+     "sqlite:FILE (relative to the data folder) or memory: (forgets all at exit)", "", database_url},
     {"LOOKUP_LOG_WHEN_FULL", SettingKind::text, "refuse",
-     "refuse: a look-up whose record cannot be kept is refused; count: it is answered and dict_lookup_records_lost_total counts it", "", log_loss},
-    {"DATABASE_MAINTENANCE_URL", SettingKind::secret, "", "PostgreSQL role that owns the tables", "the PostgreSQL store", nullptr},
-    {"DB_MAX_OPEN_CONNS", SettingKind::number, "100", "PostgreSQL connections at most", "the PostgreSQL store", nullptr},
-    {"DB_MAX_IDLE_CONNS", SettingKind::number, "10", "idle PostgreSQL connections kept", "the PostgreSQL store", nullptr},
+     "refuse: a look-up whose record cannot be kept is refused; count: it is answered and "
+     "dict_lookup_records_lost_total counts it",
+     "", log_loss},
+    {"DATABASE_MAINTENANCE_URL", SettingKind::secret, "", "PostgreSQL role that owns the tables",
+     "the PostgreSQL store", nullptr},
+    {"DB_MAX_OPEN_CONNS", SettingKind::number, "100", "PostgreSQL connections at most", "the PostgreSQL store",
+     nullptr},
+    {"DB_MAX_IDLE_CONNS", SettingKind::number, "10", "idle PostgreSQL connections kept", "the PostgreSQL store",
+     nullptr},
 
-    {"CACHE_L1_ENABLED", SettingKind::boolean, "true", "keep entries in memory", "", boolean<&Settings::cache_l1_enabled>},
+    {"CACHE_L1_ENABLED", SettingKind::boolean, "true", "keep entries in memory", "",
+     boolean<&Settings::cache_l1_enabled>},
     {"CACHE_L1_MAX_SIZE_MB", SettingKind::number, "100", "memory that cached entries may take, MiB", "",
      number<&Settings::cache_l1_bytes_max, 1, 1'048'576, 1'048'576>},
     {"CACHE_L1_DEFAULT_TTL", SettingKind::duration, "5m", "how long memory keeps what has no time of its own", "",
      duration<&Settings::cache_l1_ttl>},
-    {"CACHE_ENTRY_TTL", SettingKind::duration, "300s", "how long an entry is kept in a cache", "", duration<&Settings::cache_entry_ttl>},
-    {"CACHE_ACCOUNT_TTL", SettingKind::duration, "600s", "how long an account is kept in a cache", "the cache of accounts",
-     duration<&Settings::cache_account_ttl>},
+    {"CACHE_ENTRY_TTL", SettingKind::duration, "300s", "how long an entry is kept in a cache", "",
+     duration<&Settings::cache_entry_ttl>},
+    {"CACHE_ACCOUNT_TTL", SettingKind::duration, "600s", "how long an account is kept in a cache",
+     "the cache of accounts", duration<&Settings::cache_account_ttl>},
     {"CACHE_L2_ENABLED", SettingKind::boolean, "false", "second cache level", "the Redis cache level", nullptr},
     {"CACHE_L3_ENABLED", SettingKind::boolean, "false", "third cache level", "the database cache level", nullptr},
-    {"CACHE_PLAIN_KEYS", SettingKind::boolean, "false", "write keys of people plainly to Redis", "the Redis cache level", nullptr},
-    {"REDIS_URL", SettingKind::secret, "", "redis://, rediss:// or redis+sentinel:// address", "the Redis client", nullptr},
+    {"CACHE_PLAIN_KEYS", SettingKind::boolean, "false", "write keys of people plainly to Redis",
+     "the Redis cache level", nullptr},
+    {"REDIS_URL", SettingKind::secret, "", "redis://, rediss:// or redis+sentinel:// address", "the Redis client",
+     nullptr},
     {"REDIS_ADDR", SettingKind::text, "", "host:port, where REDIS_URL is not given", "the Redis client", nullptr},
     {"REDIS_PASSWORD", SettingKind::secret, "", "password of REDIS_ADDR", "the Redis client", nullptr},
     {"REDIS_DB", SettingKind::number, "0", "database number", "the Redis client", nullptr},
     {"REDIS_POOL_SIZE", SettingKind::number, "10", "borrowed connections at most", "the Redis client", nullptr},
     {"REDIS_MIN_IDLE_CONNS", SettingKind::number, "5", "idle connections kept", "the Redis client", nullptr},
     {"REDIS_MAX_RETRIES", SettingKind::number, "3", "tries again of a read", "the Redis client", nullptr},
-    {"REDIS_STATE_URL", SettingKind::secret, "", "server for limits, idempotency and locks; empty: REDIS_URL", "the Redis client", nullptr},
-    {"REDIS_SENTINEL_MASTER", SettingKind::text, "", "name of the master that the sentinels watch", "the Redis client", nullptr},
-    {"REDIS_SENTINEL_ADDRS", list, "", "host:port of the sentinels, comma-separated", "the Redis client", nullptr},
+    {"REDIS_STATE_URL", SettingKind::secret, "", "server for limits, idempotency and locks; empty: REDIS_URL",
+     "the Redis client", nullptr},
+    {"REDIS_SENTINEL_MASTER", SettingKind::text, "", "name of the master that the sentinels watch", "the Redis client",
+     nullptr},
+    {"REDIS_SENTINEL_ADDRS", SettingKind::list, "", "host:port of the sentinels, comma-separated", "the Redis client",
+     nullptr},
     {"REDIS_TLS", SettingKind::boolean, "false", "TLS to Redis", "the Redis client", nullptr},
-    {"REDIS_TLS_SKIP_VERIFY", SettingKind::boolean, "false", "do not verify Redis's certificate (never in production)", "the Redis client",
-     nullptr},
+    {"REDIS_TLS_SKIP_VERIFY", SettingKind::boolean, "false", "do not verify Redis's certificate (never in production)",
+     "the Redis client", nullptr},
 
-    {"PULSAR_URL", SettingKind::text, "", "pulsar:// or pulsar+ssl:// address of the broker", "event streaming", nullptr},
-    {"PULSAR_TOPIC_KEY_EVENTS", SettingKind::text, "persistent://dict/events/key-events", "topic of key events", "event streaming", nullptr},
-    {"PULSAR_TOPIC_CLAIM_EVENTS", SettingKind::text, "persistent://dict/events/claim-events", "topic of claim events", "event streaming", nullptr},
-    {"PULSAR_TOPIC_DICT_REQ_OUT", SettingKind::text, "persistent://lb-conn/dict/rsfn-dict-req-out", "topic of requests to the registry", "event streaming",
+    {"PULSAR_URL", SettingKind::text, "", "pulsar:// or pulsar+ssl:// address of the broker", "event streaming",
      nullptr},
-    {"PULSAR_TOPIC_DICT_RES_IN", SettingKind::text, "persistent://lb-conn/dict/rsfn-dict-res-in", "topic of the registry's answers", "event streaming",
+    {"PULSAR_TOPIC_KEY_EVENTS", SettingKind::text, "persistent://dict/events/key-events", "topic of key events",
+     "event streaming", nullptr},
+    {"PULSAR_TOPIC_CLAIM_EVENTS", SettingKind::text, "persistent://dict/events/claim-events", "topic of claim events",
+     "event streaming", nullptr},
+    {"PULSAR_TOPIC_DICT_REQ_OUT", SettingKind::text, "persistent://lb-conn/dict/rsfn-dict-req-out",
+     "topic of requests to the registry", "event streaming", nullptr},
+    {"PULSAR_TOPIC_DICT_RES_IN", SettingKind::text, "persistent://lb-conn/dict/rsfn-dict-res-in",
+     "topic of the registry's answers", "event streaming", nullptr},
+    {"PULSAR_CONSUMER_SUBSCRIPTION", SettingKind::text, "core-dict-sub", "name of our subscription", "event streaming",
      nullptr},
-    {"PULSAR_CONSUMER_SUBSCRIPTION", SettingKind::text, "core-dict-sub", "name of our subscription", "event streaming", nullptr},
-    {"PULSAR_CONSUMER_TYPE", SettingKind::text, "shared", "shared, key_shared, exclusive or failover", "event streaming", nullptr},
+    {"PULSAR_CONSUMER_TYPE", SettingKind::text, "shared", "shared, key_shared, exclusive or failover",
+     "event streaming", nullptr},
 
-    {"JWT_SECRET", SettingKind::secret, "", "secret of HS256 tokens, 32 bytes or more; empty: made at the first start and kept in the data folder", "",
+    {"JWT_SECRET", SettingKind::secret, "",
+     "secret of HS256 tokens, 32 bytes or more; empty: made at the first start and kept in the data folder", "",
      secret<&Settings::jwt_secret>},
     {"JWT_EXPIRATION", SettingKind::duration, "24h", "life of tokens that `chaveiro token` issues", "",
      duration<&Settings::jwt_expiration>},
-    {"JWT_JWKS_FILE", path, "", "public keys (JWKS) of RS256 and ES256 tokens; read again on SIGHUP", "", text<&Settings::jwt_jwks_file>},
+    {"JWT_JWKS_FILE", SettingKind::path, "", "public keys (JWKS) of RS256 and ES256 tokens; read again on SIGHUP", "",
+     text<&Settings::jwt_jwks_file>},
     {"JWT_ISSUER", SettingKind::text, "chaveiro", "`iss` that tokens must carry", "", text<&Settings::jwt_issuer>},
     {"JWT_AUDIENCE", SettingKind::text, "chaveiro", "`aud` that tokens must carry", "", text<&Settings::jwt_audience>},
-    {"API_KEY_LB_CONNECT", SettingKind::secret, "", "API key of the connector, 32 characters or more; empty: it has none", "",
-     secret<&Settings::api_key_lb_connect>},
-    {"API_KEY_BACKOFFICE", SettingKind::secret, "", "API key of the back office, 32 characters or more; empty: it has none", "",
+    {"API_KEY_LB_CONNECT", SettingKind::secret, "",
+     "API key of the connector, 32 characters or more; empty: it has none", "", secret<&Settings::api_key_lb_connect>},
+    {"API_KEY_BACKOFFICE", SettingKind::secret, "",
+     "API key of the back office, 32 characters or more; empty: it has none", "",
      secret<&Settings::api_key_backoffice>},
 
     {"OTEL_ENABLED", SettingKind::boolean, "false", "send traces and metrics over OTLP", "OpenTelemetry", nullptr},
@@ -204,14 +231,17 @@ const Setting table[] = {
     {"OTEL_EXPORTER_OTLP_PROTOCOL", SettingKind::text, "", "grpc or http/protobuf", "OpenTelemetry", nullptr},
     {"OTEL_EXPORTER_OTLP_HEADERS", SettingKind::secret, "", "headers for the collector", "OpenTelemetry", nullptr},
     {"RATE_LIMIT_ENABLED", SettingKind::boolean, "true", "limit requests", "rate limits", nullptr},
-    {"RATE_LIMIT_REQUESTS_PER_MINUTE", SettingKind::number, "100", "requests a minute from one IP before authentication", "rate limits", nullptr},
+    {"RATE_LIMIT_REQUESTS_PER_MINUTE", SettingKind::number, "100",
+     "requests a minute from one IP before authentication", "rate limits", nullptr},
     {"TEMPORAL_ADDRESS", SettingKind::text, "", "host:port of Temporal", "durable workflows", nullptr},
     {"TEMPORAL_NAMESPACE", SettingKind::text, "", "namespace in Temporal", "durable workflows", nullptr},
-    {"BRIDGE_ADDR", SettingKind::text, "", "host:port of the bridge to the official directory", "the registry bridge", nullptr},
+    {"BRIDGE_ADDR", SettingKind::text, "", "host:port of the bridge to the official directory", "the registry bridge",
+     nullptr},
 
-    {"CHAVEIRO_SERVER", SettingKind::text, "", "host:port (gRPC) that the command line talks to; empty: 127.0.0.1 and GRPC_PORT", "",
-     text<&Settings::server>},
-    {"CHAVEIRO_TOKEN", SettingKind::secret, "", "token that the command line uses; empty: one made with the secret in the data folder", "",
+    {"CHAVEIRO_SERVER", SettingKind::text, "",
+     "host:port (gRPC) that the command line talks to; empty: 127.0.0.1 and GRPC_PORT", "", text<&Settings::server>},
+    {"CHAVEIRO_TOKEN", SettingKind::secret, "",
+     "token that the command line uses; empty: one made with the secret in the data folder", "",
      secret<&Settings::token>},
 };
 
@@ -269,7 +299,8 @@ class Loader {
     return from_secret_file(name + "_FILE", *file, "environment (file)");
   }
 
-  std::optional<Candidate> from_secret_file(const std::string& name, const std::string& path, const std::string& where) {
+  std::optional<Candidate> from_secret_file(const std::string& name, const std::string& path,
+                                            const std::string& where) {
     std::ifstream in(path, std::ios::binary);
     std::string text(65536, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -314,17 +345,21 @@ class Loader {
   void read_file() {
     std::string path = "chaveiro.yaml";
     bool wanted = false;
-    if (const auto named = sources_.environment("CHAVEIRO_CONFIG"); named && !named->empty()) path = *named, wanted = true;
-    if (const auto flag = sources_.flags.find("CHAVEIRO_CONFIG"); flag != sources_.flags.end()) path = flag->second, wanted = true;
+    if (const auto named = sources_.environment("CHAVEIRO_CONFIG"); named && !named->empty())
+      path = *named, wanted = true;
+    if (const auto flag = sources_.flags.find("CHAVEIRO_CONFIG"); flag != sources_.flags.end())
+      path = flag->second, wanted = true;
     std::error_code ignored;
     if (!wanted && !std::filesystem::exists(path, ignored)) return;
-    if (std::filesystem::file_size(path, ignored) > 1'048'576 && !ignored) return fault_of(path, "is larger than 1 MiB");
+    if (std::filesystem::file_size(path, ignored) > 1'048'576 && !ignored)
+      return fault_of(path, "is larger than 1 MiB");
     try {
       parse_file(path, YAML::LoadFile(path));
     } catch (const YAML::BadFile&) {
       fault_of(path, "cannot be read");
     } catch (const YAML::Exception& error) {
-      fault_of(path + ":" + std::to_string(error.mark.line + 1) + ":" + std::to_string(error.mark.column + 1), error.msg);
+      fault_of(path + ":" + std::to_string(error.mark.line + 1) + ":" + std::to_string(error.mark.column + 1),
+               error.msg);
     }
   }
 
@@ -343,12 +378,14 @@ class Loader {
       }
       const std::optional<std::string> value = scalar(*setting, pair.second);
       if (!value) {
-        fault_of(as_written, setting->kind == SettingKind::list ? "must be a value or a list of values" : "must be one value");
+        fault_of(as_written,
+                 setting->kind == SettingKind::list ? "must be a value or a list of values" : "must be one value");
         continue;
       }
       std::optional<Candidate> candidate = secret_file ? from_secret_file(as_written, *value, "file " + place)
                                                        : std::optional(Candidate{*value, "file " + place, as_written});
-      if (candidate && !file_.emplace(std::string(setting->name), *candidate).second) fault_of(as_written, "is given twice");
+      if (candidate && !file_.emplace(std::string(setting->name), *candidate).second)
+        fault_of(as_written, "is given twice");
     }
   }
 
@@ -401,13 +438,20 @@ void check_together(const Settings& settings, std::vector<FieldViolation>& fault
 
 std::string_view to_string(SettingKind kind) {
   switch (kind) {
-    case SettingKind::text: return "text";
-    case SettingKind::secret: return "secret";
-    case SettingKind::boolean: return "true or false";
-    case SettingKind::number: return "number";
-    case SettingKind::duration: return "duration";
-    case SettingKind::path: return "path";
-    case SettingKind::list: return "list";
+    case SettingKind::text:
+      return "text";
+    case SettingKind::secret:
+      return "secret";
+    case SettingKind::boolean:
+      return "true or false";
+    case SettingKind::number:
+      return "number";
+    case SettingKind::duration:
+      return "duration";
+    case SettingKind::path:
+      return "path";
+    case SettingKind::list:
+      return "list";
   }
   return "text";
 }
@@ -416,7 +460,8 @@ std::span<const Setting> all_settings() { return table; }
 
 std::string yaml_name(const Setting& setting) {
   std::string name(setting.name);
-  std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return name;
 }
 

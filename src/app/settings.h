@@ -59,7 +59,7 @@ enum class SettingKind : std::uint8_t { text, secret, boolean, number, duration,
 std::string_view to_string(SettingKind kind);
 
 struct Setting {
-  std::string_view name;          // as in the environment
+  std::string_view name;  // as in the environment
   SettingKind kind;
   std::string_view default_text;  // "" : none
   std::string_view meaning;       // one line, with the unit
