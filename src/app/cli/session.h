@@ -1,0 +1,47 @@
+// app/cli/session.h
+//
+// What every command of the command line stands on: the flags that all share, the settings they give, and the connection to the
+// server, made when first needed. A command is added to the CLI11 tree with an action; main() runs the action of the command that was given
+// and exits with its code.
+//
+// Exit codes: 0 done; 2 wrong usage or settings; the others say what can be done about it, see docs/cli.md and api/status.h.
+//
+// Threads: one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "app/cli/client.h"
+#include "app/settings.h"
+
+namespace CLI {
+class App;
+}
+
+namespace chaveiro::app {
+
+struct Session {
+  std::map<std::string, std::string> flags;  // settings given as flags, by setting name
+  Output output;
+  std::string ca_file;
+  std::string ispb;
+  std::string timeout = "30s";
+  std::function<int()> action;  // of the command that was given
+
+  Result<Loaded> load() const;
+  // Calls `run` with a connected client, or prints why there is none.
+  int with_client(const std::function<int(Client&)>& run);
+};
+
+// Settings of the table as flags of `command`; `only` names those wanted, empty: all.
+void add_setting_flags(CLI::App& command, Session& session, std::initializer_list<std::string_view> only);
+
+// entries (keys), accounts, claims, lookup, import, export, audit list, stats, log, revoke, person, purge, health, backup
+void add_remote_commands(CLI::App& root, Session& session);
+// serve, config, version, token, restore, audit verify
+void add_local_commands(CLI::App& root, Session& session);
+
+}  // namespace chaveiro::app
