@@ -9,7 +9,7 @@
 // (AES-256-GCM) under a key of the person concerned: destroying that key erases the person and leaves the chain whole.
 //
 // Threads: plain values and pure functions, except where a class says otherwise.
-// Source:  docs/decisions/0008-audit-chain.md.
+// Source:  docs/decisions/0019-audit-chain.md.
 #pragma once
 
 #include <cstdint>
