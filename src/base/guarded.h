@@ -14,7 +14,6 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <type_traits>
 #include <utility>
 
 #include "base/clock.h"
@@ -44,12 +43,12 @@ class Guarded {
 
   // Runs fn(value) under the lock and returns what it returns, by value: no reference to the data leaves.
   template <class Fn>
-  auto with(Fn&& fn) -> std::remove_cvref_t<std::invoke_result_t<Fn, T&>> {
+  auto with(Fn&& fn) {
     std::scoped_lock lock(mutex_);
     return std::forward<Fn>(fn)(value_);
   }
   template <class Fn>
-  auto with(Fn&& fn) const -> std::remove_cvref_t<std::invoke_result_t<Fn, const T&>> {
+  auto with(Fn&& fn) const {
     std::scoped_lock lock(mutex_);
     return std::forward<Fn>(fn)(value_);
   }
