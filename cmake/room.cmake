@@ -28,11 +28,16 @@ function(chaveiro_room NAME)
   endif()
 endfunction()
 
-# chaveiro_test(NAME SOURCES… LIBS… [LABELS …]): a GoogleTest program; every case becomes a ctest case "Suite.case".
+# chaveiro_test(NAME SOURCES… LIBS… [LABELS …]): a GoogleTest program; every case becomes a ctest case "Suite.case". The label
+# `serial` keeps all other tests waiting while one of these runs: for what measures, or fills the machine.
 function(chaveiro_test NAME)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 120)
+  endif()
+  set(serial FALSE)
+  if("serial" IN_LIST T_LABELS)
+    set(serial TRUE)
   endif()
   add_executable(${NAME} ${T_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest_main)
@@ -40,7 +45,7 @@ function(chaveiro_test NAME)
   target_compile_options(${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-                       PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
+                       PROPERTIES TIMEOUT ${T_TIMEOUT} RUN_SERIAL ${serial} LABELS "${T_LABELS}")
 endfunction()
 
 # chaveiro_rooms_included_by(ROOMS MISSING FILE…): the libraries of the rooms whose headers the files include, and the
