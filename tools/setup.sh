@@ -50,23 +50,24 @@ is_debian_12() { [[ -r /etc/os-release ]] && (. /etc/os-release && [[ $ID == deb
 # Those of the packages given that are not installed, one a line.
 missing_packages() {
   local installed
-  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | sed -n 's/ installed$//p') || true
+  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | sed -n 's/ installed$//p')
   comm -13 <(sort -u <<<"$installed") <(printf '%s\n' "$@" | sort -u)
 }
 
-# The words that put a command into root's hands: none, or sudo, which asks for a password only at a terminal.
-root_words() {
-  if ((EUID == 0)); then return; fi
-  command -v sudo >/dev/null || fail "must be root to install: ${missing[*]}. Run ./dev setup as root once, or install sudo."
-  if [[ -t 0 ]]; then echo sudo; else echo sudo -n; fi
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif ! command -v sudo >/dev/null; then
+    fail "needs root to install: ${missing[*]}. Run it as root once, or install sudo."
+  elif [[ -t 0 ]]; then
+    sudo "$@"
+  else
+    sudo -n "$@"
+  fi
 }
 
-# A list that cannot be fetched (somebody's own repository, say) is no reason to stop: the install tells.
 apt() {
-  local words
-  words=$(root_words)
-  $words env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >>$log 2>&1 || {
-    if [[ $1 == update ]]; then return 0; fi
+  as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >>$log 2>&1 || {
     tail -n 25 $log >&2
     fail "apt-get $1 failed (whole log: $log). Wanted: ${missing[*]}"
   }
@@ -86,9 +87,7 @@ install_debian() {
 unpack_promtool() {
   if command -v promtool >/dev/null || [[ -x .cache/tools/bin/promtool ]]; then return 0; fi
   local into=.cache/tools/prometheus
-  missing=(promtool)
   mkdir -p $into .cache/tools/bin
-  apt-cache show prometheus >/dev/null 2>&1 || apt update
   if (cd $into && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb .) >>$log 2>&1; then
     mv $into/usr/bin/promtool .cache/tools/bin/
   else
@@ -99,20 +98,16 @@ unpack_promtool() {
 
 # On a system whose packages we do not know: is everything there all the same?
 look_around() {
-  local lacking=() name seen
-  seen=.cache/setup-found-$(IFS=-; echo "$*")  # said and looked for once
-  if [[ -e $seen ]]; then return 0; fi
-  printf 'This is not Debian 12, whose packages would be:\n  %s\n' "${packages[*]}" >&2
+  local lacking=() name
   for name in "${programs[@]}"; do command -v "$name" >/dev/null || lacking+=("$name"); done
   if ((${#headers[@]})) && command -v g++ >/dev/null; then
     for name in "${headers[@]}"; do
       printf '#include <%s>\n' "$name" | g++ -std=c++20 -E -x c++ - >/dev/null 2>&1 || lacking+=("<$name>")
     done
   fi
-  ((${#lacking[@]} == 0)) || fail "not found here: ${lacking[*]}. Install what holds them, then try again."
-  echo "Compiler and libraries were found here all the same; going on." >&2
-  mkdir -p .cache
-  touch "$seen"
+  ((${#lacking[@]})) || return 0
+  printf 'This is not Debian 12, whose packages would be:\n  %s\n' "${packages[*]}" >&2
+  fail "not found here: ${lacking[*]}. Install what holds them, then try again."
 }
 
 packages=() programs=() headers=() missing=() wants_promtool=no
@@ -132,5 +127,5 @@ if is_debian_12; then
   install_debian "${packages[@]}"
   if [[ $wants_promtool == yes ]]; then unpack_promtool; fi
 else
-  look_around "$@"
+  look_around
 fi

@@ -40,7 +40,7 @@ struct AuditRecord {
   std::string operation;
   std::string resource_type;  // account entry claim
   Uuid resource;
-  Digest person{};     // SHA-256 of the tax id under the installation's key: whose seal key it is
+  Digest person{};     // whose seal key it is (person_of); zeros: about nobody, and then `after` is plain text
   std::string before;  // sealed text of the aggregate (record_text.h); empty: there was none
   std::string after;   // sealed
   Digest previous{};   // hash of the record before
@@ -57,7 +57,11 @@ std::string seal(const SealKey& key, std::string_view plain, std::string_view as
 // Errors: corrupt (wrong key, flipped bit, cut).
 Result<std::string> unseal(const SealKey& key, std::string_view sealed, std::string_view associated);
 
-// Whose records they are, without the tax id: HMAC-SHA-256 under the installation's key.
+// What `before` and `after` of a record are sealed together with, so that neither can be moved to another record.
+enum class AuditSide : std::uint8_t { before = 1, after };
+std::string seal_context(const AuditRecord& record, AuditSide side);
+
+// Whose records they are, without the tax id: HMAC-SHA-256 of "person:" and the tax id under the installation's key.
 Digest person_of(const Secret& installation_key, std::string_view tax_id);
 
 struct AuditFilter {
@@ -69,7 +73,7 @@ struct AuditFilter {
   std::optional<UtcTime> until;  // exclusive
 };
 
-// Walks a chain record by record, in order, and names the first fault.
+// One thing that is wrong in a chain.
 struct ChainFault {
   enum class Kind : std::uint8_t { changed, missing, reordered, cut, torn } kind;
   std::string writer;
@@ -97,9 +101,11 @@ Result<Anchor> read_anchor(const Secret& installation_key, std::string_view line
 class ChainChecker {
  public:
   explicit ChainChecker(std::string chain);
+  // The first month of a writer may start with any head (older months were purged); each later one must start with the
+  // head of the month before it.
   void feed(const AuditRecord& record);
   void expect(const Anchor& anchor);  // before the first feed()
-  // Faults found, in order; empty: the chain holds. `records` counts what was read.
+  // Faults found, in order, at most 1,000; empty: the chain holds. `records` counts what was read.
   std::vector<ChainFault> finish();
   std::uint64_t records() const { return records_; }
   // Heads of every (writer, month) seen, to be signed as anchors.
@@ -112,8 +118,13 @@ class ChainChecker {
     std::uint64_t number = 0;
     Digest head{};
   };
+  void add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number, std::string message);
+  void follow(Chain& chain, const AuditRecord& record);
+  void compare_with_anchors(const AuditRecord& record);
+  void look_for_cut_tails();
+
   std::string chain_;
-  std::vector<Chain> chains_;
+  std::vector<Chain> chains_;  // in the order in which they were read
   std::vector<Anchor> anchors_;
   std::vector<ChainFault> faults_;
   std::uint64_t records_ = 0;

@@ -32,8 +32,9 @@ struct Position {
   auto operator<=>(const Position&) const = default;
 };
 
+inline constexpr std::size_t page_limit_max = 200;
 struct PageRequest {
-  std::size_t limit = 20;         // 1 … 200
+  std::size_t limit = 20;         // 1 … page_limit_max; anything else is refused as invalid
   std::optional<Position> after;  // absent: from the start
 };
 
@@ -111,7 +112,8 @@ class Store {
   // The same for many at once, in order and in as few groups as possible; each has its own answer.
   virtual std::vector<Result<Committed>> commit_all(std::span<const Change> changes, Deadline deadline) = 0;
 
-  // Audit records in chain order (writer, month, number) or, for people, newest commit first within a filter.
+  // Audit records in commit order; for people, newest first (time, then commit) within a filter, with the position that
+  // audit_position() tells; or in chain order (writer, then month and number).
   virtual Result<std::vector<AuditRecord>> audit_after(std::uint64_t sequence, std::size_t limit,
                                                        Deadline deadline) = 0;
   virtual Result<Page<AuditRecord>> audit(const AuditFilter& filter, const PageRequest& page, Deadline deadline) = 0;
@@ -120,11 +122,13 @@ class Store {
 
   virtual Result<Statistics> statistics(const Ispb& ispb, Deadline deadline) = 0;
 
-  // Erases a person (LGPD): destroys the seal key and blanks name and tax id in deleted entries, closed accounts and
-  // ended claims. Errors: conflict where the person still has a live entry, an open account or a live claim.
+  // Erases a person (LGPD): destroys the seal key and blanks deleted entries, closed accounts and ended claims
+  // (erasure.h); answers how many of them. Leaves an audit record for each participant concerned. Errors: conflict
+  // "PersonInUse" where the person still has a live entry, an open account or a live claim.
   virtual Result<std::uint64_t> erase_person(std::string_view tax_id, const Actor& actor, UtcTime at,
                                              Deadline deadline) = 0;
-  // Removes deleted entries, ended claims and audit months that ended before `before`; answers how many rows went.
+  // Removes deleted entries, ended claims and whole audit months that ended before `before` (never the month that is
+  // being written); answers how many rows went. Leaves an audit record for each participant unless nothing went.
   virtual Result<std::uint64_t> purge(UtcTime before, const Actor& actor, UtcTime at, Deadline deadline) = 0;
 
   // Called after a group is safe on disk and before its callers are answered, in commit order, on the writer's thread.
