@@ -28,9 +28,11 @@ bool serves(const std::vector<dir::Ispb>& served, std::string_view line) {
 
 std::string_view demo_lines() { return lines; }
 
-Result<std::uint64_t> import_demo(dir::Store& store, const Clock& clock, const std::vector<dir::Ispb>& served, Deadline deadline) {
+Result<std::uint64_t> import_demo(dir::Store& store, const Clock& clock, const std::vector<dir::Ispb>& served,
+                                  Deadline deadline) {
   for (const dir::Ispb& ispb : served) {
-    TRY(const auto accounts, store.accounts({.ispb = ispb, .accounts = {}, .holder_tax_id = {}}, {.limit = 1, .after = {}}, deadline));
+    TRY(const auto accounts,
+        store.accounts({.ispb = ispb, .accounts = {}, .holder_tax_id = {}}, {.limit = 1, .after = {}}, deadline));
     if (!accounts.items.empty()) return std::uint64_t{0};
   }
   Importer importer(store, clock, {.served = served, .rules = {}, .actor = {"demonstration", "demonstration"}});

@@ -19,7 +19,7 @@ inline constexpr std::string_view demo_first_key = "ana.souza@example.com";
 std::string_view demo_lines();
 
 // Imports it for those of its participants that are served, where the store holds no account of them yet. Answers how many entries were made.
-Result<std::uint64_t> import_demo(directory::Store& store, const Clock& clock, const std::vector<directory::Ispb>& served,
-                                  Deadline deadline);
+Result<std::uint64_t> import_demo(directory::Store& store, const Clock& clock,
+                                  const std::vector<directory::Ispb>& served, Deadline deadline);
 
 }  // namespace chaveiro::app

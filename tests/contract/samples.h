@@ -35,9 +35,7 @@ inline std::string digits(std::uint64_t n, std::size_t width) {
   return text.size() >= width ? text : std::string(width - text.size(), '0') + text;
 }
 
-inline Key phone_of(std::uint64_t n) {
-  return Key::parse(KeyType::phone, "+55119" + digits(n, 8), KeyRules{}).value();
-}
+inline Key phone_of(std::uint64_t n) { return Key::parse(KeyType::phone, "+55119" + digits(n, 8), KeyRules{}).value(); }
 inline Key email_of(std::uint64_t n) {
   return Key::parse(KeyType::email, "person" + std::to_string(n) + "@example.com", KeyRules{}).value();
 }
@@ -99,7 +97,8 @@ inline Change change_of(std::string operation, std::vector<Write> writes, UtcTim
 // An account and its first entry in one commit, as an import does it.
 inline Change registration_of(std::uint64_t n) {
   const Account account = account_of(n);
-  Change change = change_of("create_entry", {put(account), put(entry_of(n, account, phone_of(n)))}, day_one + Micros(n));
+  Change change =
+      change_of("create_entry", {put(account), put(entry_of(n, account, phone_of(n)))}, day_one + Micros(n));
   change.request = RequestUse{{uuid_of(n, 9)}, sha256(std::to_string(n))};
   return change;
 }
