@@ -152,6 +152,7 @@ class Smaller(RuleTest):
 
     def test_a_drawer(self):
         self.silent(check.drawers, {"src/base/commonality.h": ""})
+        self.silent(check.drawers, {"proto/dict/common/v1/common.proto": ""})
         self.speaks(check.drawers, {"src/base/utils.h": ""}, "utils.h")
         self.speaks(check.drawers, {"src/common/a.h": ""}, "common")
 
