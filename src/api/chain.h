@@ -29,7 +29,7 @@
 #include "directory/caller.h"
 
 namespace chaveiro {
-class Metrics;
+class Registry;
 }
 
 namespace chaveiro::api {
@@ -111,7 +111,7 @@ class Call {
 class Chain {
  public:
   // `rates` may be null. `operations`: every name that a RequestHead may hold.
-  Chain(ChainOptions options, Authenticator& authenticator, Metrics& metrics, RateLimits* rates, const Clock& clock,
+  Chain(ChainOptions options, Authenticator& authenticator, Registry& metrics, RateLimits* rates, const Clock& clock,
         std::vector<std::string> operations);
   ~Chain();
 
