@@ -135,6 +135,12 @@ class Environment(RuleTest):
         told = "HTTP_PORT=1\nJWT_SECRET=\nGRPC_PORT=9090\n"
         self.speaks(check.environment, {check.SETTINGS: self.ROWS, ".env.example": told}, ".env.example:3", "GRPC_PORT")
 
+    def test_a_default_that_differs(self):
+        rows = '{"HTTP_PORT", SettingKind::number,\n "8080", "port"}, {"LOG_FILE", SettingKind::path, "", "file"}\n'
+        self.silent(check.environment, {check.SETTINGS: rows, ".env.example": "HTTP_PORT=8080\n#LOG_FILE=/var/log/a\n"})
+        self.speaks(check.environment, {check.SETTINGS: rows, ".env.example": "HTTP_PORT=80\n#LOG_FILE=\n"}, "'8080'")
+        self.speaks(check.environment, {check.SETTINGS: rows, ".env.example": "HTTP_PORT=8080\nLOG_FILE=a\n"}, "comment it")
+
     def test_a_room_that_reads_the_environment(self):
         self.speaks(check.environment, {"src/cache/a.cpp": 'auto x = std::getenv("X");\n'}, "in app/ only")
 
