@@ -22,3 +22,7 @@ chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
 
 # The only room that knows everybody: settings, wiring, commands.
 chaveiro_room(app DEPS directory LIBS Boost::json yaml-cpp)
+
+if(CHAVEIRO_TESTS)
+  chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app chaveiro_clients_memory)
+endif()
