@@ -173,7 +173,7 @@ std::string normalise(KeyType type, std::string_view text) {
 std::optional<KeyType> guess_key_type(std::string_view text) {
   text = trim(text);
   if (text.find('@') != std::string_view::npos) return KeyType::email;
-  if (text.starts_with('+')) return KeyType::phone;
+  if (cleaned(KeyType::phone, text).starts_with('+')) return KeyType::phone;
   if (uuid_form(text, [](char c) { return lower_hex(lower(c)); })) return KeyType::evp;
   if (matches(KeyType::cpf, cleaned(KeyType::cpf, text))) return KeyType::cpf;
   if (matches(KeyType::cnpj, cleaned(KeyType::cnpj, text))) return KeyType::cnpj;
