@@ -16,6 +16,11 @@ chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
 chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
 chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::SQLite3 OpenSSL::Crypto)
+if(CHAVEIRO_TESTS)
+  chaveiro_test(store_contract_test
+              SOURCES tests/contract/memory_store_test.cpp
+              LIBS chaveiro_clients_memory)
+endif()
 
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)

@@ -117,8 +117,9 @@ class Fields {
       : object_(object), path_(std::move(path)), fault_(fault) {}
 
   const json::value* find(std::string_view name) {
-    taken_.push_back(name);
-    return object_.if_contains(name);
+    const json::value* value = object_.if_contains(name);
+    if (value != nullptr) taken_.push_back(name);
+    return value;
   }
   const json::value* need(std::string_view name) {
     const json::value* value = find(name);

@@ -1,0 +1,23 @@
+#include "clients/memory/store.h"
+#include "tests/contract/store_contract.h"
+
+namespace chaveiro::contract {
+
+namespace {
+
+class InMemory final : public Home {
+ public:
+  std::unique_ptr<Store> open() override { return std::make_unique<clients::memory::MemoryStore>(installation_key()); }
+  bool survives() const override { return false; }
+};
+
+const auto maker = testing::Values(StoreMaker{"memory", [] { return std::make_unique<InMemory>(); }});
+const auto name_of = [](const auto& info) { return info.param.name; };
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(Memory, StoreCommits, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, StoreLists, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, StoreRecords, maker, name_of);
+
+}  // namespace chaveiro::contract
