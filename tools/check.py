@@ -215,13 +215,14 @@ def environment(tree: Tree) -> Iterator[Fault]:
             told.setdefault(found[1], number)
     for name in sorted(read.keys() - told.keys() - NOT_OURS):
         yield Fault(SETTINGS, read[name], f"{name} is read here and missing in .env.example")
-    rows = re.findall(r'\{\s*"([A-Z][A-Z0-9_]{2,})",\s*SettingKind::\w+,\s*"([^"]*)"', tree.text(SETTINGS))
-    for name, value in rows:
+    rows = re.findall(r'\{\s*"([A-Z][A-Z0-9_]{2,})",\s*SettingKind::(\w+),\s*"([^"]*)"', tree.text(SETTINGS))
+    secrets = {name for name, kind, _ in rows if kind == "secret"}  # these alone can come from a file, as NAME_FILE
+    for name, _, value in rows:
         line = f"{name}={value}" if value else f"#{name}="
         if name in told and not re.search(rf"^{re.escape(line)}{'$' if value else ''}", tree.text(".env.example"), re.M):
             yield Fault(".env.example", told[name], f"the default of {name} is {repr(value) if value else 'empty: comment it out'}")
     for name in sorted(told.keys() - read.keys()):
-        if name.removesuffix("_FILE") not in read:
+        if name.removesuffix("_FILE") not in secrets:
             yield Fault(".env.example", told[name], f"{name} is told here and no row of {SETTINGS} reads it")
 
 

@@ -122,18 +122,22 @@ class Links(RuleTest):
 
 
 class Environment(RuleTest):
-    ROWS = 'Row rows[] = {{"HTTP_PORT", "8080"},\n {"JWT_SECRET", ""}};\n'
+    ROWS = 'Row rows[] = {{"HTTP_PORT", SettingKind::number, "8080"},\n {"JWT_SECRET", SettingKind::secret, ""}};\n'
 
     def test_code_and_example_agree(self):
         told = "# the port\nHTTP_PORT=8080\n#JWT_SECRET=\n#JWT_SECRET_FILE=\n"
         self.silent(check.environment, {check.SETTINGS: self.ROWS, ".env.example": told})
 
     def test_read_and_not_told(self):
-        self.speaks(check.environment, {check.SETTINGS: self.ROWS, ".env.example": "HTTP_PORT=1\n"}, "JWT_SECRET is read here")
+        self.speaks(check.environment, {check.SETTINGS: self.ROWS, ".env.example": "HTTP_PORT=8080\n"}, "JWT_SECRET is read here")
 
     def test_told_and_not_read(self):
-        told = "HTTP_PORT=1\nJWT_SECRET=\nGRPC_PORT=9090\n"
+        told = "HTTP_PORT=8080\n#JWT_SECRET=\nGRPC_PORT=9090\n"
         self.speaks(check.environment, {check.SETTINGS: self.ROWS, ".env.example": told}, ".env.example:3", "GRPC_PORT")
+
+    def test_only_a_secret_comes_from_a_file(self):
+        told = "HTTP_PORT=8080\n#HTTP_PORT_FILE=/a\n#JWT_SECRET=\n#JWT_SECRET_FILE=/b\n"
+        self.speaks(check.environment, {check.SETTINGS: self.ROWS, ".env.example": told}, "HTTP_PORT_FILE")
 
     def test_a_default_that_differs(self):
         rows = '{"HTTP_PORT", SettingKind::number,\n "8080", "port"}, {"LOG_FILE", SettingKind::path, "", "file"}\n'
