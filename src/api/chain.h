@@ -8,10 +8,11 @@
 //
 //   Call call = chain.begin({.edge = Edge::rest, .operation = "LookupKey", …});
 //   if (!call.admitted()) return problem(call, call.admitted().error());   // already finished
-//   … call.context() … call.finish(Code of the answer) …
+//   … call.context() … call.finish() or call.finish(error) …
 //
-// A Call that is destroyed without finish() counts as internal: that is how a handler that fell over shows. The edges
-// catch what a handler throws; nothing does so by design.
+// finish() also writes the whole error to the log where it was our fault, for outside it is hidden (for_outside). A Call
+// that is destroyed without finish() counts as internal: that is how a handler that fell over shows. The edges catch what
+// a handler throws; nothing does so by design.
 //
 // Threads: Chain any number at once; a Call belongs to one thread at a time and may be handed over.
 // Time:    begin and finish together about 1 µs where the token is remembered.
@@ -26,11 +27,10 @@
 #include <vector>
 
 #include "api/auth.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/trace.h"
 #include "directory/caller.h"
-
-namespace chaveiro {
-class Registry;
-}
 
 namespace chaveiro::api {
 
@@ -45,7 +45,7 @@ enum class Access : std::uint8_t {
 // What an edge knows when a request has come in. The texts need to live only for the call of begin(); "" is absent.
 struct RequestHead {
   Edge edge = Edge::grpc;
-  std::string_view operation;  // name of the rpc ("LookupKey"), the same on both edges; from a fixed set: it is a label
+  std::string_view operation;  // one of operation_names(): the same on both edges, it is a label of metrics
   Access access = Access::token;
   std::string_view peer_ip;
   Credentials credentials;
@@ -76,8 +76,7 @@ class RateLimits {
 struct ChainOptions {
   Micros deadline_default = std::chrono::seconds{5};
   Micros deadline_max = std::chrono::seconds{30};
-  std::uint32_t access_log_one_in = 100;  // 1: every call; 0: none but faults of ours
-  std::size_t concurrency_max = 2'048;    // upper bound of the adaptive limit
+  std::size_t concurrency_max = 2'048;  // upper bound of the adaptive limit
 };
 
 class Chain;
@@ -95,11 +94,12 @@ class Call {
   // The x-request-id that the caller sent, where it is a UUID of version 4: stands in for a missing RequestId.
   const std::optional<directory::RequestId>& sent_request_id() const;
   const std::optional<RateAnswer>& rate() const;
-  // To be passed on to neighbours; "" where there is none.
-  const std::string& traceparent() const;
+  // The trace that the caller named, else one that began here. Neighbours get a child of it.
+  const TraceContext& trace() const;
 
-  // nullopt: success. Once only.
-  void finish(std::optional<Code> failed = std::nullopt);
+  // How it ended; once only.
+  void finish();
+  void finish(const Error& failed);
 
  private:
   friend class Chain;
@@ -110,15 +110,12 @@ class Call {
 
 class Chain {
  public:
-  // `rates` may be null. `operations`: every name that a RequestHead may hold.
-  Chain(ChainOptions options, Authenticator& authenticator, Registry& metrics, RateLimits* rates, const Clock& clock,
-        std::vector<std::string> operations);
+  // `rates` may be null. The access log is sampled as the Log says (base/log.h).
+  Chain(ChainOptions options, Authenticator& authenticator, RateLimits* rates, const Clock& clock, Logger log,
+        Registry& metrics);
   ~Chain();
 
   Call begin(const RequestHead& head);
-
-  // Changes at run time (administration). 0: only faults of ours.
-  void sample_access_log(std::uint32_t one_in);
 
  private:
   friend class Call;

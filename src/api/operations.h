@@ -6,15 +6,19 @@
 // Portability here is v1's: a key moves to another account of the same owner at the same participant. It takes two
 // steps, and what lies between them is kept by the caller, in the portability id: which entry at which version, which
 // account, when it was started, under an HMAC. Confirming updates the entry; whatever changed the entry since makes the
-// id stale. Cancelling writes the entry again as it is, which moves its version on: durable, and in the audit.
+// id stale. Cancelled ids are kept in a list (a small file, like revocations) until they would have ended anyway.
 //
 // Threads: any number at once; blocking, until the context's deadline.
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include "api/revocations.h"
+#include "base/guarded.h"
 #include "base/hash.h"
 #include "base/secret.h"
 #include "directory/directory.h"
@@ -39,7 +43,9 @@ class Portabilities {
  public:
   static constexpr std::chrono::hours lifetime{168};  // to be confirmed within
 
-  Portabilities(directory::Directory& directory, const Secret& installation_key, const Clock& clock);
+  // `cancelled`: a list of its own, not that of the tokens.
+  Portabilities(directory::Directory& directory, Revocations& cancelled, const Secret& installation_key,
+                const Clock& clock);
 
   // Errors: those of Entries::get and Accounts::get; conflict "PortabilityInvalid" (closed account, another holder or
   // the account that the key has already), "EntryLockedByClaim", "EntryBlocked".
@@ -56,9 +62,14 @@ class Portabilities {
   std::string write(const Ticket& ticket) const;
   Result<Ticket> read(std::string_view id) const;
 
+  // One step at a time for one id, so that it is never both cancelled and confirmed.
+  Result<Portability> alone(std::string_view id, const std::function<Result<Portability>(const Ticket&)>& step);
+
   directory::Directory& directory_;
+  Revocations& cancelled_;
   HmacKey key_;
   const Clock& clock_;
+  Guarded<std::set<std::string, std::less<>>> busy_;
 };
 
 }  // namespace chaveiro::api

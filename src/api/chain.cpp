@@ -1,0 +1,252 @@
+#include "api/chain.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "api/status.h"
+#include "base/uuid.h"
+
+namespace chaveiro::api {
+namespace {
+
+constexpr std::size_t request_id_bytes_max = 128;
+
+bool usable_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= request_id_bytes_max && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("._-:/+=").find(c) != std::string_view::npos;
+  });
+}
+
+TraceContext trace_of(std::string_view traceparent) {
+  if (!traceparent.empty())
+    if (auto given = TraceContext::parse(traceparent)) return std::move(*given);
+  return TraceContext::start(TraceContext::Sampled::no);
+}
+
+}  // namespace
+
+std::string_view to_string(Edge edge) { return edge == Edge::grpc ? "grpc" : "rest"; }
+
+const std::vector<std::string>& operation_names() {
+  static const std::vector<std::string> names{
+      "CreateKey",
+      "ListKeys",
+      "GetKey",
+      "UpdateKey",
+      "DeleteKey",
+      "BlockKey",
+      "UnblockKey",
+      "StartClaim",
+      "GetClaimStatus",
+      "ListIncomingClaims",
+      "ListOutgoingClaims",
+      "AcknowledgeClaim",
+      "RespondToClaim",
+      "ConfirmClaim",
+      "CancelClaim",
+      "CompleteClaim",
+      "StartPortability",
+      "ConfirmPortability",
+      "CancelPortability",
+      "LookupKey",
+      "LookupKeys",
+      "CreateAccount",
+      "GetAccount",
+      "ListAccounts",
+      "CloseAccount",
+      "VerifyAccount",
+      "GetStatistics",
+      "ListAuditEvents",
+      "HealthCheck",
+      "GetLog",
+      "SetLog",
+      "Revoke",
+      "ListRevocations",
+      "ReloadKeys",
+      "Backup",
+      "Import",
+      "Export",
+      "VerifyAudit",
+      "ErasePerson",
+      "Purge",
+      "Other",
+  };
+  return names;
+}
+
+struct Chain::Impl {
+  // What one operation counts into on one edge.
+  struct Series {
+    Counter* succeeded;
+    Histogram* took;
+  };
+  using ByOperation = std::unordered_map<std::string_view, Series>;
+
+  Impl(ChainOptions its_options, Authenticator& its_authenticator, RateLimits* its_rates, const Clock& its_clock,
+       Logger its_log, Registry& its_metrics)
+      : options(its_options),
+        authenticator(its_authenticator),
+        rates(its_rates),
+        clock(its_clock),
+        log(std::move(its_log)),
+        metrics(its_metrics),
+        grpc(series(Edge::grpc)),
+        rest(series(Edge::rest)) {}
+
+  Counter& ended(Edge edge, std::string_view operation, std::string_view code) {
+    return metrics.counter(
+        "dict_requests_total", "Requests that were answered, by the code of the answer.",
+        {{"edge", std::string(to_string(edge))}, {"operation", std::string(operation)}, {"code", std::string(code)}});
+  }
+  ByOperation series(Edge edge) {
+    ByOperation all;
+    for (const std::string& name : operation_names())
+      all.emplace(name, Series{&ended(edge, name, "ok"),
+                               &metrics.histogram("dict_request_duration_seconds", "Time from head to answer.",
+                                                  {{"edge", std::string(to_string(edge))}, {"operation", name}})});
+    return all;
+  }
+  // An operation that is not in the list is a bug; in release it counts as "Other" rather than making labels.
+  const ByOperation::value_type& of(Edge edge, std::string_view operation) const {
+    const ByOperation& all = edge == Edge::grpc ? grpc : rest;
+    const auto found = all.find(operation);
+    return found != all.end() ? *found : *all.find("Other");
+  }
+
+  Result<void> admit(const RequestHead& head, Call::State& call);
+
+  const ChainOptions options;
+  Authenticator& authenticator;
+  RateLimits* const rates;
+  const Clock& clock;
+  const Logger log;
+  Registry& metrics;
+  const ByOperation grpc;
+  const ByOperation rest;
+};
+
+struct Call::State {
+  Chain::Impl* chain;
+  Edge edge;
+  std::string_view operation;
+  Chain::Impl::Series series;
+  SteadyTime begun;
+  std::string peer_ip;
+  TraceContext trace;
+  directory::Context context;
+  Result<void> admitted;
+  std::optional<directory::RequestId> sent_request_id;
+  std::optional<RateAnswer> rate;
+  bool finished = false;
+};
+
+Chain::Chain(ChainOptions options, Authenticator& authenticator, RateLimits* rates, const Clock& clock, Logger log,
+             Registry& metrics)
+    : impl_(std::make_unique<Impl>(options, authenticator, rates, clock, std::move(log), metrics)) {}
+Chain::~Chain() = default;
+
+Call Chain::begin(const RequestHead& head) {
+  const auto& [operation, series] = impl_->of(head.edge, head.operation);
+  std::unique_ptr<Call::State> state(new Call::State{impl_.get(),
+                                                     head.edge,
+                                                     operation,
+                                                     series,
+                                                     impl_->clock.steady(),
+                                                     std::string(head.peer_ip),
+                                                     trace_of(head.traceparent),
+                                                     {},
+                                                     {},
+                                                     {},
+                                                     {},
+                                                     false});
+  if (usable_request_id(head.request_id)) {
+    state->context.correlation_id = head.request_id;
+    if (head.request_id.size() == 36)
+      if (const auto id = directory::RequestId::parse(head.request_id); id && id->uuid.version() == 4)
+        state->sent_request_id = *id;
+  } else {
+    state->context.correlation_id = to_string(uuid_v4());
+  }
+  state->context.deadline =
+      Deadline::in(std::min(head.timeout.value_or(impl_->options.deadline_default), impl_->options.deadline_max));
+  state->admitted = impl_->admit(head, *state);
+  Call call(std::move(state));
+  if (!call.admitted()) call.finish(call.admitted().error());
+  return call;
+}
+
+Result<void> Chain::Impl::admit(const RequestHead& head, Call::State& call) {
+  const auto limited = [&](const RateAnswer& answer) -> Result<void> {
+    call.rate = answer;
+    if (answer.allowed) return {};
+    Error error = fail(Code::exhausted, "RateLimited", "too many requests");
+    error.retry_after = answer.reset_after;
+    return error;
+  };
+  if (head.timeout && *head.timeout <= Micros::zero())
+    return fail(Code::deadline, "DeadlineExceeded", "the caller's deadline had passed on arrival");
+  if (rates) TRY_VOID(limited(rates->ask_ip(head.peer_ip)));
+  if (head.access == Access::open) return {};
+  TRY(call.context.caller, authenticator.authenticate(head.credentials));
+  if (rates) TRY_VOID(limited(rates->ask_caller(call.context.caller, call.operation)));
+  return {};
+}
+
+Call::Call(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Call::Call(Call&&) noexcept = default;
+Call& Call::operator=(Call&& other) noexcept {
+  Call taken(std::move(other));
+  std::swap(state_, taken.state_);
+  return *this;
+}
+Call::~Call() {
+  if (state_ && !state_->finished) finish(fail(Code::internal, "", "the handler ended without an answer"));
+}
+
+const Result<void>& Call::admitted() const { return state_->admitted; }
+const directory::Context& Call::context() const { return state_->context; }
+const std::string& Call::request_id() const { return state_->context.correlation_id; }
+const std::optional<directory::RequestId>& Call::sent_request_id() const { return state_->sent_request_id; }
+const std::optional<RateAnswer>& Call::rate() const { return state_->rate; }
+const TraceContext& Call::trace() const { return state_->trace; }
+
+void Call::finish() {
+  State& call = *state_;
+  CHECK(!call.finished);
+  call.finished = true;
+  const auto took = call.chain->clock.steady() - call.begun;
+  call.series.succeeded->add();
+  call.series.took->record(took);
+  call.chain->log.access("answered", {{"edge", to_string(call.edge)},
+                                      {"operation", call.operation},
+                                      {"code", "ok"},
+                                      {"took_ms", took},
+                                      {"actor", call.context.caller.subject},
+                                      {"peer", call.peer_ip},
+                                      {"request_id", call.context.correlation_id}});
+}
+
+void Call::finish(const Error& failed) {
+  State& call = *state_;
+  CHECK(!call.finished);
+  call.finished = true;
+  const auto took = call.chain->clock.steady() - call.begun;
+  call.chain->ended(call.edge, call.operation, to_string(failed.code)).add();
+  call.series.took->record(took);
+  const chaveiro::Fields fields{{"edge", to_string(call.edge)},
+                                {"operation", call.operation},
+                                {"code", to_string(failed.code)},
+                                {"reason", reason_of(failed)},
+                                {"took_ms", took},
+                                {"actor", call.context.caller.subject},
+                                {"peer", call.peer_ip},
+                                {"request_id", call.context.correlation_id},
+                                {"error", failed}};
+  if (failed.code == Code::internal || failed.code == Code::corrupt)
+    call.chain->log.error("answered with a fault of ours", fields);
+  else
+    call.chain->log.access("refused", fields);
+}
+
+}  // namespace chaveiro::api
