@@ -11,9 +11,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "base/guarded.h"
 #include "base/result.h"
 
 struct ssl_ctx_st;
@@ -57,8 +57,7 @@ class TlsServerContext {
  private:
   TlsServerContext(TlsServerOptions options, TlsContextHandle context);
   const TlsServerOptions options_;
-  mutable std::mutex mutex_;
-  TlsContextHandle context_;
+  Guarded<TlsContextHandle> context_;
 };
 
 class TlsClientContext {
@@ -71,8 +70,7 @@ class TlsClientContext {
  private:
   TlsClientContext(TlsClientOptions options, TlsContextHandle context);
   const TlsClientOptions options_;
-  mutable std::mutex mutex_;
-  TlsContextHandle context_;
+  Guarded<TlsContextHandle> context_;
 };
 
 }  // namespace chaveiro::net

@@ -1,0 +1,39 @@
+// net/resolver.h
+//
+// Names to addresses within a deadline. The system's look-up cannot be interrupted, so it runs on a thread of its own, which is
+// left behind when the deadline passes; at most `running_max` may be under way, so a dead name server cannot collect threads.
+//
+// Threads: any.
+// Errors:  unavailable (no such name, too many look-ups under way), deadline.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "base/result.h"
+
+namespace chaveiro::net {
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+class Resolver {
+ public:
+  static constexpr std::size_t running_max = 16;
+
+  Resolver();
+  // At least one address, in the system's order of preference. Numeric hosts need no thread.
+  Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port, Deadline deadline);
+
+ private:
+  std::shared_ptr<Guarded<std::size_t>> running_;
+};
+
+}  // namespace chaveiro::net
