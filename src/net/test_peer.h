@@ -110,14 +110,16 @@ class TestPeer {
     while (read_some()) {}
     return std::exchange(unread_, {});
   }
-  bool readable_within(std::chrono::milliseconds time) const {
-    pollfd entry{fd_, POLLIN, 0};
-    return ::poll(&entry, 1, static_cast<int>(time.count())) > 0;
-  }
+  bool readable_within(std::chrono::milliseconds time) const { return ready_within(time, POLLIN); }
+  bool writable_within(std::chrono::milliseconds time) const { return ready_within(time, POLLOUT); }
   // Whether the other side closes within ten seconds, having sent nothing more.
   bool closed() { return unread_.empty() && !read_some() && gone_; }
 
  private:
+  bool ready_within(std::chrono::milliseconds time, short events) const {
+    pollfd entry{fd_, events, 0};
+    return ::poll(&entry, 1, static_cast<int>(time.count())) > 0;
+  }
   bool read_some() {
     pollfd entry{fd_, POLLIN, 0};
     if (::poll(&entry, 1, 10'000) <= 0) return false;
