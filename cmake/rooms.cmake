@@ -30,4 +30,6 @@ chaveiro_room(app DEPS directory LIBS Boost::json yaml-cpp)
 
 if(CHAVEIRO_TESTS)
   chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app chaveiro_clients_memory)
+  file(GLOB directory_simulation CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/simulation/directory_*.cpp)
+  chaveiro_test(directory_simulation_test SOURCES ${directory_simulation} LIBS chaveiro_clients_memory Boost::json)
 endif()
