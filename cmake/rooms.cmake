@@ -24,6 +24,10 @@ endif()
 
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
+chaveiro_room(api_rest DIR src/api/rest DEPS api net LIBS Boost::json OpenSSL::Crypto)
+include(cmake/embed.cmake)
+chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page/page.html page_css=src/api/rest/page/page.css
+               page_js=src/api/rest/page/page.js)
 
 # The only room that knows everybody: settings, wiring, commands.
 chaveiro_room(app DEPS directory LIBS Boost::json yaml-cpp)

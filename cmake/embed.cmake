@@ -1,0 +1,17 @@
+# chaveiro_embed(TARGET NAMESPACE NAME=FILE…): builds text files into a library, each as `extern const std::string_view NAME`
+# of the namespace. A header of the room declares them. A change of a file configures anew.
+function(chaveiro_embed TARGET NAMESPACE)
+  set(generated ${CMAKE_BINARY_DIR}/embedded/${TARGET}.cpp)
+  set(text "#include <string_view>\nnamespace ${NAMESPACE} {\n")
+  foreach(pair ${ARGN})
+    string(REGEX MATCH "^([^=]+)=(.+)$" matched ${pair})
+    set(name ${CMAKE_MATCH_1})
+    set(file ${CMAKE_SOURCE_DIR}/${CMAKE_MATCH_2})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} content)
+    string(APPEND text "extern const std::string_view ${name};\nconst std::string_view ${name} = R\"~embed~(${content})~embed~\";\n")
+  endforeach()
+  string(APPEND text "}  // namespace ${NAMESPACE}\n")
+  file(CONFIGURE OUTPUT ${generated} CONTENT "${text}" @ONLY)
+  target_sources(${TARGET} PRIVATE ${generated})
+endfunction()
