@@ -17,7 +17,7 @@ using boost::system::error_code;
 using Progress = ParseStep::Progress;
 
 constexpr std::size_t chunk_line_max = 4 * 1024;  // size, extensions and trailers of one chunk
-constexpr std::size_t empty_lines_max = 4;        // bytes of blank lines before a message
+constexpr std::size_t blank_bytes_max = 4;        // of blank lines before a message
 
 std::string_view view(string_view text) { return {text.data(), text.size()}; }
 
@@ -122,7 +122,8 @@ template <bool is_request>
 struct Driver {
   Sink sink;
   std::optional<Reader<is_request>> reader;
-  std::size_t scanned = 0;  // bytes of a partial head that hold no end of it
+  std::size_t blank_bytes = 0;  // before this message
+  std::size_t scanned = 0;      // bytes of a partial head that hold no end of it
 
   ParseStep refuse(int status, std::string_view reason, std::string_view detail) {
     sink.refusal = Refusal{status, reason, detail};
@@ -132,7 +133,8 @@ struct Driver {
   ParseStep head(std::string_view in, Request* request, Response* response, bool skip_body) {
     std::size_t blank = 0;
     while (in.substr(blank).starts_with("\r\n")) blank += 2;
-    if (blank > empty_lines_max) return refuse(400, "BadRequest", "blank lines before the message");
+    blank_bytes += blank;
+    if (blank_bytes > blank_bytes_max) return refuse(400, "BadRequest", "blank lines before the message");
     if (blank > 0) return {Progress::need_more, blank};
     const std::size_t end = in.find("\r\n\r\n", scanned > 3 ? scanned - 3 : 0);
     scanned = in.size();
@@ -191,6 +193,7 @@ struct Driver {
     sink.body_max = UINT64_MAX;
     sink.head_done = false;
     sink.refusal.reset();
+    blank_bytes = 0;
     scanned = 0;
   }
 
