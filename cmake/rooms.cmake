@@ -29,11 +29,6 @@ include(cmake/embed.cmake)
 chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page/page.html page_css=src/api/rest/page/page.css
                page_js=src/api/rest/page/page.js)
 
-if(CHAVEIRO_GRPC)
-  include(cmake/proto.cmake)
-  chaveiro_room(api_grpc DIR src/api/grpc DEPS api net LIBS chaveiro_proto gRPC::grpc++ gRPC::grpc++_reflection)
-endif()
-
 # The only room that knows everybody: settings, wiring, commands.
 chaveiro_room(app DEPS directory LIBS Boost::json yaml-cpp)
 

@@ -118,7 +118,7 @@ class ChainChecker {
     std::uint64_t number = 0;
     Digest head{};
   };
-  void add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number, std::string message);
+  void add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number, const std::string& message);
   void follow(Chain& chain, const AuditRecord& record);
   void compare_with_anchors(const AuditRecord& record);
   void look_for_cut_tails();

@@ -62,7 +62,8 @@ void ChainChecker::expect(const Anchor& anchor) {
   if (anchor.chain == chain_) anchors_.push_back(anchor);
 }
 
-void ChainChecker::add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number, std::string message) {
+void ChainChecker::add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number,
+                       const std::string& message) {
   if (faults_.size() >= faults_max) return;
   faults_.push_back({kind, record.writer, record.month, number,
                      name_of(record.writer, record.month) + ", record " + std::to_string(number) + ": " + message});
