@@ -1,0 +1,266 @@
+#include "app/platform.h"
+
+#include <filesystem>
+#include <optional>
+
+#include "api/grpc/server.h"
+#include "api/rest/metrics_server.h"
+#include "api/rest/server.h"
+#include "app/admin.h"
+#include "app/demo.h"
+#include "app/figures.h"
+#include "app/health.h"
+#include "app/keyring.h"
+#include "app/storage.h"
+#include "app/version.h"
+#include "base/metrics.h"
+#include "base/periodic.h"
+#include "base/pool.h"
+
+namespace chaveiro::app {
+namespace {
+
+namespace dir = directory;
+
+std::string address_of(const Settings& settings) {
+  if (!settings.bind.empty()) return settings.bind;
+  return settings.tls_cert_file.empty() ? "127.0.0.1" : "0.0.0.0";
+}
+
+std::vector<dir::Ispb> served_of(const Settings& settings) {
+  std::vector<dir::Ispb> served;
+  for (const std::string& text : settings.ispbs) served.push_back(*dir::Ispb::parse(text));
+  return served;
+}
+
+api::AuthOptions auth_of(const Settings& settings, const Keyring& keyring) {
+  api::AuthOptions options;
+  options.hs256_secret = settings.jwt_secret.empty() ? keyring.token_secret() : settings.jwt_secret;
+  if (!settings.jwt_jwks_file.empty()) options.jwks_file = settings.jwt_jwks_file;
+  options.issuer = settings.jwt_issuer;
+  options.audience = settings.jwt_audience;
+  options.served = served_of(settings);
+  const auto add_key = [&](const char* name, const Secret& key) {
+    if (!key.empty()) options.api_keys.push_back({name, key, *api::api_key_roles(name)});
+  };
+  add_key("lb-connect", settings.api_key_lb_connect);
+  add_key("backoffice", settings.api_key_backoffice);
+  return options;
+}
+
+Result<std::shared_ptr<net::TlsServerContext>> tls_of(const Settings& settings) {
+  if (settings.tls_cert_file.empty()) return std::shared_ptr<net::TlsServerContext>();
+  net::TlsServerOptions options;
+  options.certificate_file = settings.tls_cert_file;
+  options.key_file = settings.tls_key_file;
+  options.client_ca_file = settings.tls_client_ca_file;
+  return net::TlsServerContext::make(options);
+}
+
+}  // namespace
+
+struct Platform::Parts {
+  Parts(const Settings& given, Log& log, const Clock& the_clock)
+      : settings(given), clock(the_clock), logger(log.logger("platform")) {}
+
+  const Settings& settings;
+  const Clock& clock;
+  Logger logger;
+  Registry metrics;
+
+  // The order is that of building; destruction goes back from the end.
+  std::unique_ptr<Storage> storage;
+  std::unique_ptr<dir::EmbeddedRegistry> registry;
+  std::optional<dir::Accounts> accounts;
+  std::optional<dir::Entries> entries;
+  std::optional<dir::Claims> claims;
+  std::optional<Secret> person_key;
+  std::optional<dir::Lookups> lookups;
+  std::optional<dir::Directory> directory;
+
+  std::unique_ptr<api::Revocations> revocations;
+  std::optional<api::Authenticator> authenticator;
+  std::optional<api::Chain> chain;
+  std::optional<api::PageTokens> page_tokens;
+  std::optional<api::Portabilities> portabilities;
+  std::optional<Admin> admin;
+  std::optional<PlatformHealth> health;
+  std::optional<Figures> figures;
+  std::optional<Pool> pool;
+
+  std::shared_ptr<net::TlsServerContext> tls;
+  std::unique_ptr<api::grpc::Server> grpc;
+  std::unique_ptr<api::rest::Server> rest;
+  std::unique_ptr<api::rest::MetricsServer> metrics_server;
+
+  std::optional<Periodic> health_worker, claims_worker, figures_worker;
+  bool has_demonstration = false;
+
+  Result<void> build_storage(const Keyring& keyring, Log& log) {
+    TRY(storage, open_storage(settings, keyring, clock, log.logger("storage"), metrics));
+    return {};
+  }
+
+  void build_directory(const Keyring& keyring) {
+    const dir::KeyRules key_rules{settings.check_digits};
+    registry = std::make_unique<dir::EmbeddedRegistry>(clock);
+    accounts.emplace(storage->store(), clock, dir::PersonRules{settings.check_digits});
+    entries.emplace(storage->store(), *registry, clock, key_rules);
+    claims.emplace(storage->store(), *registry, clock, key_rules, served_of(settings));
+    person_key = keyring.person_key();
+    lookups.emplace(storage->store(), nullptr, *registry, storage->lookups(), clock, *person_key);
+    directory.emplace(dir::Directory{*accounts, *entries, *claims, *lookups, storage->store()});
+  }
+
+  Result<void> build_edges_chain(const Keyring& keyring, Log& log) {
+    TRY(revocations, api::Revocations::open(settings.data + "/revocations", clock));
+    authenticator.emplace(auth_of(settings, keyring), clock, *revocations);
+    TRY_VOID(authenticator->reload());
+    chain.emplace(api::ChainOptions{.access_log_one_in = settings.log_sample}, *authenticator, metrics,
+                  log.logger("access"), nullptr, clock, api::operation_names());
+    page_tokens.emplace(keyring.page_key(), clock);
+    portabilities.emplace(*directory, keyring.page_key(), clock);
+    admin.emplace(AdminParts{
+        storage->store(), clock, log, *chain, *authenticator, *revocations, served_of(settings), settings.check_digits,
+        [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },
+        [this](const std::vector<std::string>& anchors, Deadline deadline) {
+          return storage->verify(anchors, deadline);
+        }});
+    pool.emplace(PoolOptions{"edge", settings.worker_threads, settings.worker_queue}, clock, log.logger("pool"),
+                 metrics);
+    return {};
+  }
+
+  Result<void> build_health() {
+    health.emplace(
+        std::vector<Probe>{{"store", true, [this](Deadline deadline) { return storage->store().check(deadline); }},
+                           {"audit", true, [this](Deadline) { return storage->check_lookups(); }}});
+    TRY_VOID(health->refresh(Deadline::in(std::chrono::seconds{10})));
+    figures.emplace(storage->store(), metrics, served_of(settings));
+    return {};
+  }
+
+  Result<void> build_servers() {
+    TRY(tls, tls_of(settings));
+    const std::string address = address_of(settings);
+    const api::FieldRules fields{dir::KeyRules{settings.check_digits}};
+    api::grpc::ServerOptions grpc_options;
+    grpc_options.address = address;
+    grpc_options.port = settings.grpc_port;
+    grpc_options.tls_cert_file = settings.tls_cert_file;
+    grpc_options.tls_key_file = settings.tls_key_file;
+    grpc_options.tls_client_ca_file = settings.tls_client_ca_file;
+    TRY(grpc, api::grpc::Server::start(grpc_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
+                                                      &*admin, fields, clock}));
+    api::rest::ServerOptions rest_options;
+    rest_options.address = address;
+    rest_options.port = settings.http_port;
+    rest_options.tls = tls;
+    TRY(rest, api::rest::Server::start(rest_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
+                                                      &*admin, fields, clock}));
+    if (settings.metrics_enabled) {
+      TRY(metrics_server, api::rest::MetricsServer::start({address, settings.metrics_port}, metrics));
+    }
+    return {};
+  }
+
+  void start_workers() {
+    health_worker.emplace(PeriodicOptions{.name = "health", .interval = std::chrono::seconds{1}}, clock,
+                          logger.named("health"), [this](Deadline deadline) {
+                            const Result<void> verdict = health->refresh(deadline);
+                            grpc->publish_health();
+                            return verdict;
+                          });
+    claims_worker.emplace(
+        PeriodicOptions{
+            .name = "claims", .interval = std::chrono::seconds{10}, .first = PeriodicOptions::First::at_once},
+        clock, logger.named("claims"), [this](Deadline deadline) { return run_due_claims(deadline); });
+    figures_worker.emplace(
+        PeriodicOptions{
+            .name = "figures", .interval = std::chrono::minutes{1}, .first = PeriodicOptions::First::at_once},
+        clock, logger.named("figures"), [this](Deadline deadline) { return figures->refresh(deadline); });
+  }
+
+  Result<void> run_due_claims(Deadline deadline) {
+    TRY(const std::size_t steps, claims->run_due(
+                                     [this](const dir::ClaimId& claim, const Error& error) {
+                                       logger.warn("a step of a claim that is due failed and is tried again",
+                                                   {{"claim", to_string(claim)}, {"error", error}});
+                                     },
+                                     deadline));
+    if (steps > 0) logger.info("claims went on by their clocks", {{"steps", steps}});
+    return {};
+  }
+};
+
+Platform::Platform(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Platform::~Platform() = default;
+
+Result<std::unique_ptr<Platform>> Platform::start(const Settings& settings, bool demonstration, Log& log,
+                                                  const Clock& clock) {
+  TRY(const Keyring keyring, Keyring::open_or_make(settings.data));
+  auto parts = std::make_unique<Parts>(settings, log, clock);
+  TRY_VOID(parts->build_storage(keyring, log));
+  parts->build_directory(keyring);
+  if (demonstration && settings.app_env != "production") {
+    TRY(const std::uint64_t made,
+        import_demo(parts->storage->store(), clock, served_of(settings), Deadline::in(std::chrono::seconds{30})));
+    if (made > 0) parts->logger.info("the demonstration base was brought in", {{"entries", made}});
+    const auto first = dir::Key::parse(dir::KeyType::email, demo_first_key, {});
+    TRY(const auto found, parts->storage->store().live_entry(*first, Deadline::in(std::chrono::seconds{5})));
+    parts->has_demonstration = found.has_value();
+  }
+  TRY_VOID(parts->build_edges_chain(keyring, log));
+  TRY_VOID(parts->build_health());
+  TRY_VOID(parts->build_servers());
+  parts->start_workers();
+  return std::unique_ptr<Platform>(new Platform(std::move(parts)));
+}
+
+std::string Platform::greeting(const std::string& program) const {
+  const Settings& settings = parts_->settings;
+  const std::string address = address_of(settings) == "0.0.0.0" ? "localhost" : address_of(settings);
+  const std::string scheme = settings.tls_cert_file.empty() ? "http://" : "https://";
+  const std::string web = scheme + address + ":" + std::to_string(parts_->rest->port());
+  std::string text = "Chaveiro " + std::string(program_version) + " is ready.\n\n";
+  text += "  API page  " + web + "/\n";
+  text += "  REST      " + web + "/api/v1/\n";
+  text += "  gRPC      " + address + ":" + std::to_string(parts_->grpc->port()) + "\n";
+  if (parts_->metrics_server)
+    text += "  metrics   http://" + address + ":" + std::to_string(parts_->metrics_server->port()) + "/metrics\n";
+  std::error_code ignored;
+  const std::string data = std::filesystem::absolute(settings.data, ignored).string();
+  text += "  data      " + data + "\n\n";
+  std::string where;
+  if (parts_->grpc->port() != 9090) where += " --server " + address + ":" + std::to_string(parts_->grpc->port());
+  if (std::filesystem::absolute("data", ignored).string() != data) where += " --data " + data;
+  text += parts_->has_demonstration
+              ? "  A first look-up, from another terminal:\n\n    " + program + " lookup " +
+                    std::string(demo_first_key) + where + "\n\n"
+              : "  Bring in keys, from another terminal:\n\n    " + program + " import FILE" + where + "\n\n";
+  return text + "  stop with Ctrl-C\n";
+}
+
+Result<void> Platform::reload() {
+  Result<void> verdict = parts_->authenticator->reload();
+  if (parts_->tls) {
+    if (auto reloaded = parts_->tls->reload(); !reloaded && verdict) verdict = std::move(reloaded);
+  }
+  return verdict;
+}
+
+bool Platform::stop(Deadline deadline) {
+  Parts& parts = *parts_;
+  parts.health->drain();
+  parts.grpc->not_ready();
+  for (auto* worker : {&parts.claims_worker, &parts.figures_worker, &parts.health_worker}) {
+    if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
+  }
+  const bool rest_whole = parts.rest->stop(deadline);
+  parts.grpc->stop(deadline);
+  const Pool::Left left = parts.pool->drain(deadline);
+  if (parts.metrics_server) parts.metrics_server->stop(deadline);
+  return rest_whole && left == Pool::Left{};
+}
+
+}  // namespace chaveiro::app

@@ -1,0 +1,40 @@
+// app/storage.h
+//
+// What the settings say about where things are kept, opened: the store of the directory and the log of look-ups, with what administration
+// needs of them (copy, verify). The data folder belongs to one server at a time.
+//
+// Threads: as Store and LookupLog say; open and destruction by one thread.
+// Errors:  those of the stores, naming the file; unavailable where another server holds the folder.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/admin.h"
+#include "app/keyring.h"
+#include "app/offline.h"
+#include "app/settings.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "directory/lookup_log.h"
+#include "directory/store.h"
+
+namespace chaveiro::app {
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  virtual directory::Store& store() = 0;
+  virtual directory::LookupLog& lookups() = 0;
+  // Can look-ups be recorded now? For /ready.
+  virtual Result<void> check_lookups() = 0;
+  virtual Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) = 0;
+  virtual Result<AuditVerdict> verify(const std::vector<std::string>& anchors, Deadline deadline) = 0;
+};
+
+Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Keyring& keyring, const Clock& clock,
+                                              Logger log, Registry& metrics);
+
+}  // namespace chaveiro::app
