@@ -39,6 +39,9 @@ struct ImportProgress {
   std::uint64_t lines = 0;              // read so far
   std::uint64_t imported = 0;           // new
   std::uint64_t repeated = 0;           // were there already
+  std::uint64_t faulty = 0;             // lines
+  std::uint64_t committed_line = 0;     // every line up to this one is done with: an import goes on after it
+  std::uint64_t bytes = 0;              // received so far
   std::vector<ImportLineFault> faults;  // since the last progress
 };
 

@@ -129,7 +129,6 @@ Result<api::LogSettings> Admin::set_log(const dir::Context& context, std::option
     text += (text.empty() ? "" : " ") + std::string("access_log_one_in=") + std::to_string(*access_log_one_in);
   if (!text.empty()) TRY_VOID(note(context, "set_log", "log", text));
   if (wanted) parts_.log.set_level(*wanted);
-  if (access_log_one_in) parts_.chain.sample_access_log(*access_log_one_in);
   if (access_log_one_in) parts_.log.set_access_sample(*access_log_one_in);
   return log_settings(context);
 }

@@ -12,7 +12,6 @@
 
 #include "api/admin.h"
 #include "api/auth.h"
-#include "api/chain.h"
 #include "app/offline.h"
 #include "base/log.h"
 
@@ -22,7 +21,6 @@ struct AdminParts {
   directory::Store& store;
   const Clock& clock;
   Log& log;
-  api::Chain& chain;
   api::Authenticator& authenticator;
   api::Revocations& revocations;
   std::vector<directory::Ispb> served;

@@ -51,10 +51,10 @@ api::AuthOptions auth_of(const Settings& settings, const Keyring& keyring) {
 Result<std::shared_ptr<net::TlsServerContext>> tls_of(const Settings& settings) {
   if (settings.tls_cert_file.empty()) return std::shared_ptr<net::TlsServerContext>();
   net::TlsServerOptions options;
-  options.certificate_file = settings.tls_cert_file;
+  options.cert_file = settings.tls_cert_file;
   options.key_file = settings.tls_key_file;
   options.client_ca_file = settings.tls_client_ca_file;
-  return net::TlsServerContext::make(options);
+  return net::TlsServerContext::load(options);
 }
 
 }  // namespace
@@ -116,12 +116,11 @@ struct Platform::Parts {
     TRY(revocations, api::Revocations::open(settings.data + "/revocations", clock));
     authenticator.emplace(auth_of(settings, keyring), clock, *revocations);
     TRY_VOID(authenticator->reload());
-    chain.emplace(api::ChainOptions{.access_log_one_in = settings.log_sample}, *authenticator, metrics,
-                  log.logger("access"), nullptr, clock, api::operation_names());
+    chain.emplace(api::ChainOptions{}, *authenticator, nullptr, clock, log.logger("access"), metrics);
     page_tokens.emplace(keyring.page_key(), clock);
     portabilities.emplace(*directory, keyring.page_key(), clock);
     admin.emplace(AdminParts{
-        storage->store(), clock, log, *chain, *authenticator, *revocations, served_of(settings), settings.check_digits,
+        storage->store(), clock, log, *authenticator, *revocations, served_of(settings), settings.check_digits,
         [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },
         [this](const std::vector<std::string>& anchors, Deadline deadline) {
           return storage->verify(anchors, deadline);
