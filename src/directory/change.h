@@ -64,6 +64,16 @@ struct Change {
   std::optional<RequestUse> request;  // recorded with the commit
 };
 
+// Something that was done to the platform as a whole, as the audit shows it; nothing in it is personal.
+struct Note {
+  std::string operation;      // erase_person purge set_log revoke …
+  std::string resource_type;  // person store log credential
+  Ispb ispb;
+  Actor actor;
+  UtcTime at{};
+  std::string text;  // stands in `after`, not sealed
+};
+
 struct Committed {
   std::uint64_t sequence = 0;
 };

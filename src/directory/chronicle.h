@@ -30,16 +30,6 @@ std::string_view tax_id_of(const Write& write);
 // What `change.request` (which is there) was used for: the entry that the change makes, else the first thing it writes.
 StoredRequest stored_request(const Change& change, std::uint64_t sequence);
 
-// Something that was done to the store as a whole, as the audit shows it; nothing in it is personal.
-struct Note {
-  std::string operation;      // erase_person purge
-  std::string resource_type;  // person store
-  Ispb ispb;
-  Actor actor;
-  UtcTime at{};
-  std::string text;  // stands in `after`, not sealed
-};
-
 // Where an audit record stands in a list for people: by time, then commit, then chain.
 Position audit_position(const AuditRecord& record);
 bool lets_through(const AuditFilter& filter, const AuditRecord& record);

@@ -122,6 +122,9 @@ class Store {
 
   virtual Result<Statistics> statistics(const Ispb& ispb, Deadline deadline) = 0;
 
+  // Records what was done to the platform itself (administration) in the chain.
+  virtual Result<void> note(const Note& note, Deadline deadline) = 0;
+
   // Erases a person (LGPD): destroys the seal key and blanks deleted entries, closed accounts and ended claims
   // (erasure.h); answers how many of them. Leaves an audit record for each participant concerned. Errors: conflict
   // "PersonInUse" where the person still has a live entry, an open account or a live claim.

@@ -283,6 +283,14 @@ Result<Statistics> MemoryStore::statistics(const Ispb& ispb, Deadline deadline) 
   return statistics;
 }
 
+Result<void> MemoryStore::note(const Note& note, Deadline deadline) {
+  if (deadline.expired()) return too_late();
+  auto writer = writer_->lock();
+  auto state = state_->lock();
+  state->audit.push_back(writer->chronicle.record(note, ++writer->sequence, Digest{}));
+  return {};
+}
+
 Result<std::uint64_t> MemoryStore::erase_person(std::string_view tax_id, const Actor& actor, UtcTime at,
                                                 Deadline deadline) {
   if (deadline.expired()) return too_late();

@@ -1,4 +1,4 @@
-#include "app/cli/print.h"
+#include "app/program/print.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>

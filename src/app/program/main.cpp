@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "app/cli/print.h"
-#include "app/cli/session.h"
+#include "app/program/print.h"
+#include "app/program/session.h"
 
 namespace chaveiro::app {
 

@@ -1,4 +1,4 @@
-// app/serve.h
+// app/program/serve.h
 //
 // `chaveiro serve`: the composition root. Builds the platform from its settings, bottom to top, says where it listens, and serves until
 // SIGTERM or SIGINT: then it reports not ready, lets running requests finish until the deadline, and answers.

@@ -1,4 +1,4 @@
-// app/cli/transfer.h
+// app/program/transfer.h
 //
 // `chaveiro import` and `chaveiro export`: files of entries to and from a running server, with a progress bar while standard error is a
 // terminal.
@@ -12,7 +12,7 @@
 
 #include <string>
 
-#include "app/cli/client.h"
+#include "app/program/client.h"
 
 namespace chaveiro::app {
 

@@ -1,4 +1,4 @@
-#include "app/platform.h"
+#include "app/program/platform.h"
 
 #include <filesystem>
 #include <optional>
@@ -12,7 +12,7 @@
 #include "app/health.h"
 #include "app/keyring.h"
 #include "app/storage.h"
-#include "app/version.h"
+#include "app/program/version.h"
 #include "base/metrics.h"
 #include "base/periodic.h"
 #include "base/pool.h"
@@ -78,7 +78,7 @@ struct Platform::Parts {
   std::optional<dir::Lookups> lookups;
   std::optional<dir::Directory> directory;
 
-  std::unique_ptr<api::Revocations> revocations;
+  std::unique_ptr<api::Revocations> revocations, cancelled_portabilities;
   std::optional<api::Authenticator> authenticator;
   std::optional<api::Chain> chain;
   std::optional<api::PageTokens> page_tokens;
@@ -114,11 +114,12 @@ struct Platform::Parts {
 
   Result<void> build_edges_chain(const Keyring& keyring, Log& log) {
     TRY(revocations, api::Revocations::open(settings.data + "/revocations", clock));
+    TRY(cancelled_portabilities, api::Revocations::open(settings.data + "/cancelled-portabilities", clock));
     authenticator.emplace(auth_of(settings, keyring), clock, *revocations);
     TRY_VOID(authenticator->reload());
     chain.emplace(api::ChainOptions{}, *authenticator, nullptr, clock, log.logger("access"), metrics);
     page_tokens.emplace(keyring.page_key(), clock);
-    portabilities.emplace(*directory, keyring.page_key(), clock);
+    portabilities.emplace(*directory, *cancelled_portabilities, keyring.page_key(), clock);
     admin.emplace(AdminParts{
         storage->store(), clock, log, *authenticator, *revocations, served_of(settings), settings.check_digits,
         [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },

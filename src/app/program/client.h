@@ -1,4 +1,4 @@
-// app/cli/client.h
+// app/program/client.h
 //
 // The command line's side of the gRPC API: where the server is, who asks, how long to wait, and how an answer becomes text or an
 // exit code.

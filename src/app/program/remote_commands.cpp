@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 
-#include "app/cli/print.h"
-#include "app/cli/session.h"
-#include "app/cli/transfer.h"
+#include "app/program/print.h"
+#include "app/program/session.h"
+#include "app/program/transfer.h"
 #include "base/clock.h"
 #include "directory/key.h"
 

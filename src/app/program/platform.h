@@ -1,4 +1,4 @@
-// app/platform.h
+// app/program/platform.h
 //
 // The composition root: everything that serves, built bottom to top from the settings and taken down in the reverse order. Nothing else
 // knows all of it.

@@ -1,4 +1,4 @@
-#include "app/cli/transfer.h"
+#include "app/program/transfer.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <iostream>
 #include <thread>
 
-#include "app/cli/print.h"
+#include "app/program/print.h"
 
 namespace chaveiro::app {
 namespace {
@@ -173,7 +173,7 @@ int run_import(Client& client, const ImportCommand& command, const Output& outpu
     totals.lines = answer.lines();
     totals.imported = answer.imported();
     totals.repeated = answer.repeated_lines();
-    totals.faults += static_cast<std::uint64_t>(answer.faults_size());
+    totals.faults = answer.faulty();
     for (const auto& fault : answer.faults()) print_fault(fault, faults_file.is_open() ? &faults_file : nullptr);
     if (!from_input && answer.committed_line() > 0) note_line(command.file, answer.committed_line());
     finished = answer.finished();

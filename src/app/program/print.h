@@ -1,4 +1,4 @@
-// app/cli/print.h
+// app/program/print.h
 //
 // How answers of the server look at a terminal: as JSON (--json, one object, field names as in the API), or for people: one `name
 // value` line a field, and a table where the answer is a list. Moments are RFC 3339, enum values lose their prefix.

@@ -1,11 +1,11 @@
-#include "app/cli/client.h"
+#include "app/program/client.h"
 
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 
 #include "api/auth.h"
-#include "app/cli/print.h"
+#include "app/program/print.h"
 #include "app/keyring.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"

@@ -1,4 +1,4 @@
-// app/version.h
+// app/program/version.h
 //
 // The version of the program, as CMake's project() states it.
 //

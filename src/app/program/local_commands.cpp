@@ -4,12 +4,12 @@
 #include <cstdio>
 
 #include "api/auth.h"
-#include "app/cli/print.h"
-#include "app/cli/session.h"
+#include "app/program/print.h"
+#include "app/program/session.h"
 #include "app/keyring.h"
 #include "app/offline.h"
-#include "app/serve.h"
-#include "app/version.h"
+#include "app/program/serve.h"
+#include "app/program/version.h"
 
 namespace chaveiro::app {
 namespace {

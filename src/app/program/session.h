@@ -1,4 +1,4 @@
-// app/cli/session.h
+// app/program/session.h
 //
 // What every command of the command line stands on: the flags that all share, the settings they give, and the connection to the
 // server, made when first needed. A command is added to the CLI11 tree with an action; main() runs the action of the command that was given
@@ -14,7 +14,7 @@
 #include <optional>
 #include <string>
 
-#include "app/cli/client.h"
+#include "app/program/client.h"
 #include "app/settings.h"
 
 namespace CLI {
