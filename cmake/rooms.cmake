@@ -37,3 +37,12 @@ if(CHAVEIRO_TESTS)
   file(GLOB directory_simulation CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/simulation/directory_*.cpp)
   chaveiro_test(directory_simulation_test SOURCES ${directory_simulation} LIBS chaveiro_clients_memory Boost::json)
 endif()
+
+if(CHAVEIRO_GRPC AND TARGET chaveiro_api_grpc AND TARGET chaveiro_api_rest)
+  file(GLOB program_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/app/program/*.cpp)
+  add_executable(chaveiro ${program_sources})
+  target_link_libraries(chaveiro PRIVATE chaveiro_app chaveiro_api_grpc chaveiro_api_rest chaveiro_net
+                        chaveiro_clients_memory chaveiro_clients_sqlite)
+  target_compile_options(chaveiro PRIVATE ${CHAVEIRO_WARNINGS})
+  target_compile_definitions(chaveiro PRIVATE CHAVEIRO_VERSION="${PROJECT_VERSION}")
+endif()

@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "api/auth.h"
-#include "app/program/print.h"
 #include "app/keyring.h"
+#include "app/program/print.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 

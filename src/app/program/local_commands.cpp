@@ -4,11 +4,11 @@
 #include <cstdio>
 
 #include "api/auth.h"
-#include "app/program/print.h"
-#include "app/program/session.h"
 #include "app/keyring.h"
 #include "app/offline.h"
+#include "app/program/print.h"
 #include "app/program/serve.h"
+#include "app/program/session.h"
 #include "app/program/version.h"
 
 namespace chaveiro::app {
@@ -118,9 +118,10 @@ void add_serve(CLI::App& root, Session& session) {
   add_setting_flags(*command, session, {});
   command->callback([&session] {
     session.action = [&session] {
-      Result<Loaded> loaded = session.load();
+      const Result<Loaded> loaded = session.load();
       if (!loaded) return Client::failed(loaded.error(), session.output), 2;
-      const Result<void> served = serve(*std::move(loaded), options);
+      options.program = session.program;
+      const Result<void> served = serve(*loaded, options);
       return served ? 0 : Client::failed(served.error(), session.output);
     };
   });

@@ -37,6 +37,7 @@ void add_setting_flags(CLI::App& command, Session& session, std::initializer_lis
 int main(int argc, char** argv) {
   using namespace chaveiro::app;
   Session session;
+  session.program = argv[0];
   CLI::App root{"Chaveiro: the keys of a payment institution in DICT", "chaveiro"};
   root.require_subcommand(1);
   root.fallthrough();

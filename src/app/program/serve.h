@@ -7,14 +7,17 @@
 // Errors:  whatever kept the platform from starting, naming the setting or file that must be mended.
 #pragma once
 
+#include <string>
+
 #include "app/settings.h"
 
 namespace chaveiro::app {
 
 struct ServeOptions {
-  bool empty = false;  // true: no demonstration base
+  bool empty = false;                // true: no demonstration base
+  std::string program = "chaveiro";  // how it was called, for the command that the greeting shows
 };
 
-Result<void> serve(Loaded loaded, const ServeOptions& options);
+Result<void> serve(const Loaded& loaded, const ServeOptions& options);
 
 }  // namespace chaveiro::app

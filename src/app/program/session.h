@@ -24,6 +24,7 @@ class App;
 namespace chaveiro::app {
 
 struct Session {
+  std::string program;                       // how it was called
   std::map<std::string, std::string> flags;  // settings given as flags, by setting name
   Output output;
   std::string ca_file;
