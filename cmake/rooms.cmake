@@ -30,7 +30,7 @@ chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page
                page_js=src/api/rest/page/page.js)
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS directory LIBS Boost::json yaml-cpp)
+chaveiro_room(app DEPS api directory LIBS Boost::json yaml-cpp)
 
 if(CHAVEIRO_TESTS)
   chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app chaveiro_clients_memory)
