@@ -46,3 +46,13 @@ if(CHAVEIRO_GRPC AND TARGET chaveiro_api_grpc AND TARGET chaveiro_api_rest)
   target_compile_options(chaveiro PRIVATE ${CHAVEIRO_WARNINGS})
   target_compile_definitions(chaveiro PRIVATE CHAVEIRO_VERSION="${PROJECT_VERSION}")
 endif()
+
+if(CHAVEIRO_TESTS AND TARGET chaveiro)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  foreach(test official_examples server)
+    add_test(NAME e2e.${test} COMMAND ${Python3_EXECUTABLE} -m unittest -v ${test}_test
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+    set_tests_properties(e2e.${test} PROPERTIES TIMEOUT 300 LABELS e2e
+                         ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
+  endforeach()
+endif()
