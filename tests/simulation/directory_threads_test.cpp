@@ -29,7 +29,7 @@ struct ThreadsTest : ::testing::Test {
 
 TEST_F(ThreadsTest, one_of_many_gets_the_key) {
   std::vector<Account> accounts;
-  for (unsigned i = 0; i < callers; ++i) accounts.push_back(world.account(bank_a, natural(i + 1)));
+  for (unsigned i = 0; i < callers; ++i) accounts.push_back(world.account(bank_a, legal(i + 1)));
   for (unsigned key = 0; key < 20; ++key) {
     const auto answers = all_at_once<Result<Entry>>([&](unsigned i) {
       return entries.create(staff(bank_a),
