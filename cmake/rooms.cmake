@@ -17,9 +17,8 @@ chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
 chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::SQLite3 OpenSSL::Crypto)
 if(CHAVEIRO_TESTS)
-  chaveiro_test(store_contract_test
-              SOURCES tests/contract/memory_store_test.cpp
-              LIBS chaveiro_clients_memory)
+  chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
+  chaveiro_test(sqlite_store_contract_test SOURCES tests/contract/sqlite_store_test.cpp LIBS chaveiro_clients_sqlite)
 endif()
 
 # What both edges share (src/api), then the edges themselves.

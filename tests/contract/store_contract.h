@@ -14,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/guarded.h"
 #include "directory/chronicle.h"
 #include "directory/record_text.h"
 #include "tests/contract/samples.h"
