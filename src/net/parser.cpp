@@ -168,6 +168,9 @@ struct Driver {
     while (!reader->is_done()) {
       const std::string_view rest = in.substr(consumed);
       if (rest.empty()) return {Progress::need_more, consumed};
+      // A chunked body ends in "0\r\n\r\n" or more. Beast asserts that length when it looks at a last chunk for the second
+      // time, and would stop the process over one that arrives byte by byte.
+      if (reader->chunked() && rest.size() < 5 && rest.starts_with('0')) return {Progress::need_more, consumed};
       error_code ec;
       const std::size_t used = reader->put(boost::asio::const_buffer(rest.data(), rest.size()), ec);
       consumed += used;
