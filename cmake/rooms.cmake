@@ -2,6 +2,8 @@
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_package(yaml-cpp REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 if(CHAVEIRO_TESTS)
@@ -11,6 +13,7 @@ if(CHAVEIRO_TESTS)
 endif()
 
 chaveiro_room(base LIBS OpenSSL::Crypto PUBLIC_LIBS Threads::Threads)
+chaveiro_room(cache DEPS base LIBS OpenSSL::Crypto PkgConfig::ZSTD)
 chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
 chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
@@ -19,6 +22,7 @@ chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::
 if(CHAVEIRO_TESTS)
   chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
   chaveiro_test(sqlite_store_contract_test SOURCES tests/contract/sqlite_store_test.cpp LIBS chaveiro_clients_sqlite)
+  chaveiro_test(tier_contract_test SOURCES tests/contract/memory_tier_test.cpp LIBS chaveiro_cache)
 endif()
 
 # What both edges share (src/api), then the edges themselves.
