@@ -31,6 +31,10 @@ chaveiro_room(api_rest DIR src/api/rest DEPS api net LIBS Boost::json OpenSSL::C
 include(cmake/embed.cmake)
 chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page/page.html page_css=src/api/rest/page/page.css
                page_js=src/api/rest/page/page.js)
+if(CHAVEIRO_TESTS)
+  file(GLOB rest_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/integration/rest_*_test.cpp)
+  chaveiro_test(rest_test SOURCES ${rest_tests} LIBS chaveiro_api_rest chaveiro_clients_memory)
+endif()
 
 # The only room that knows everybody: settings, wiring, commands.
 chaveiro_room(app DEPS api directory LIBS Boost::json yaml-cpp)

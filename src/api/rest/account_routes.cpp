@@ -8,6 +8,19 @@ namespace {
 using directory::Permission;
 using net::Method;
 
+// The domain's rules, told together with the faults of form: of each value that is there.
+void refuse_what_the_domain_refuses(Exchange& exchange, const directory::CreateAccount& request, bool type_is_known) {
+  const directory::Account account{
+      .branch = request.branch, .number = request.number, .type = request.type, .holder = request.holder};
+  const auto valid = directory::validate(account, {.check_digits = exchange.services.fields.key.check_digits}, "");
+  if (valid) return;
+  for (const FieldViolation& fault : valid.error().violations) {
+    const bool of_owner = fault.field.starts_with("owner.");
+    if (exchange.in.text(fault.field) && (type_is_known || !of_owner))
+      exchange.in.fields().refuse(fault.field, fault.description, valid.error().reason);
+  }
+}
+
 Result<Answer> create(Exchange& exchange) {
   Input& in = exchange.in;
   directory::CreateAccount request;
@@ -17,13 +30,16 @@ Result<Answer> create(Exchange& exchange) {
   const auto type = in.read("type", &Fields::account_type);
   const auto opened = in.read("opening_date", &Fields::may_time);
   const auto person = in.read("owner.type", &Fields::person_type);
-  request.holder.tax_id = in.read("owner.tax_id", &Fields::tax_id).value_or("");
+  request.holder.type = person.value_or(directory::PersonType::natural);
+  const bool natural = request.holder.type == directory::PersonType::natural;
+  request.holder.tax_id = directory::normalise(natural ? directory::KeyType::cpf : directory::KeyType::cnpj,
+                                               in.text("owner.tax_id").value_or(""));
   request.holder.name = in.text("owner.name").value_or("");
   if (const auto trade_name = in.text("owner.trade_name")) request.holder.trade_name = std::string(*trade_name);
+  refuse_what_the_domain_refuses(exchange, request, person.has_value());
   TRY_VOID(in.verdict());
   request.type = *type;
   request.opened_at = *opened;
-  request.holder.type = *person;
   TRY(const auto account, exchange.services.directory.accounts.create(exchange.context(), request));
   return Answer{encode(account)};
 }

@@ -72,8 +72,12 @@ Result<Answer> update(Exchange& exchange) {
     in.fields().refuse("body", "says nothing to change: give account_id or owner");
   TRY_VOID(in.verdict());
   request.id = *id;
-  TRY(const auto entry, exchange.services.directory.entries.update(exchange.context(), request));
-  return Answer{encode(entry)};
+  auto entry = exchange.services.directory.entries.update(exchange.context(), request);
+  if (!entry)
+    for (FieldViolation& fault : entry.error().violations)
+      if (fault.field == "account") fault.field = "account_id";
+  if (!entry) return std::move(entry).error();
+  return Answer{encode(*entry)};
 }
 
 Result<Answer> remove(Exchange& exchange) {
@@ -91,7 +95,7 @@ using Order = Result<directory::Entry> (directory::Entries::*)(const directory::
 Result<Answer> carry_out(Exchange& exchange, Order order) {
   Input& in = exchange.in;
   const auto id = in.read("id", &Fields::entry_id);
-  const auto text = in.limited_text("order", 200);
+  const auto text = in.limited_text("order", 100);
   TRY_VOID(in.verdict());
   TRY(const auto entry, (exchange.services.directory.entries.*order)(exchange.context(), *id, *text));
   return Answer{encode(entry)};

@@ -175,7 +175,7 @@ const Schema& delete_entry_schema() {
 
 const Schema& court_order_schema() {
   static const Schema order =
-      short_text("Number or reference of the court order", "\"0001234-56.2026.8.26.0100\"", 200);
+      short_text("Number or reference of the court order", "\"0001234-56.2026.8.26.0100\"", 100);
   static const Schema schema = object("CourtOrder", {must("order", order)});
   return schema;
 }
