@@ -36,10 +36,20 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(rest_test SOURCES ${rest_tests} LIBS chaveiro_api_rest chaveiro_clients_memory)
 endif()
 
+if(CHAVEIRO_GRPC)
+  include(cmake/proto.cmake)
+  chaveiro_room(api_grpc DIR src/api/grpc DEPS api net LIBS chaveiro_proto gRPC::grpc++ gRPC::grpc++_reflection)
+endif()
+
 # The only room that knows everybody: settings, wiring, commands.
 chaveiro_room(app DEPS api directory LIBS Boost::json yaml-cpp)
 
 if(CHAVEIRO_TESTS)
+  if(CHAVEIRO_GRPC)
+    file(GLOB grpc_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/integration/grpc_*.cpp)
+    chaveiro_test(grpc_edge_test SOURCES ${grpc_tests}
+                  LIBS chaveiro_api_grpc chaveiro_clients_memory chaveiro_proto gRPC::grpc++)
+  endif()
   chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app chaveiro_clients_memory)
   file(GLOB directory_simulation CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/simulation/directory_*.cpp)
   chaveiro_test(directory_simulation_test SOURCES ${directory_simulation} LIBS chaveiro_clients_memory Boost::json)

@@ -28,50 +28,70 @@ TraceContext trace_of(std::string_view traceparent) {
 
 std::string_view to_string(Edge edge) { return edge == Edge::grpc ? "grpc" : "rest"; }
 
+namespace {
+
+struct Operation {
+  std::string_view name;
+  bool writes;
+};
+constexpr Operation operations[] = {
+    {"CreateKey", true},
+    {"ListKeys", false},
+    {"GetKey", false},
+    {"UpdateKey", true},
+    {"DeleteKey", true},
+    {"BlockKey", true},
+    {"UnblockKey", true},
+    {"StartClaim", true},
+    {"GetClaimStatus", false},
+    {"ListIncomingClaims", false},
+    {"ListOutgoingClaims", false},
+    {"AcknowledgeClaim", true},
+    {"RespondToClaim", true},
+    {"ConfirmClaim", true},
+    {"CancelClaim", true},
+    {"CompleteClaim", true},
+    {"StartPortability", false},
+    {"ConfirmPortability", true},
+    {"CancelPortability", true},
+    {"LookupKey", false},
+    {"LookupKeys", false},
+    {"CreateAccount", true},
+    {"GetAccount", false},
+    {"ListAccounts", false},
+    {"CloseAccount", true},
+    {"VerifyAccount", false},
+    {"GetStatistics", false},
+    {"ListAuditEvents", false},
+    {"HealthCheck", false},
+    {"GetLog", false},
+    {"SetLog", true},
+    {"Revoke", true},
+    {"ListRevocations", false},
+    {"ReloadKeys", true},
+    {"Backup", true},
+    {"Import", true},
+    {"Export", false},
+    {"VerifyAudit", false},
+    {"ErasePerson", true},
+    {"Purge", true},
+    {"Other", false},
+};
+
+// Whether the time that a call took says something about the load behind it.
+bool tells_of_load(const Error& failed) {
+  return failed.code == Code::not_found || failed.code == Code::exists || failed.code == Code::conflict ||
+         failed.code == Code::deadline || failed.code == Code::unavailable;
+}
+
+}  // namespace
+
 const std::vector<std::string>& operation_names() {
-  static const std::vector<std::string> names{
-      "CreateKey",
-      "ListKeys",
-      "GetKey",
-      "UpdateKey",
-      "DeleteKey",
-      "BlockKey",
-      "UnblockKey",
-      "StartClaim",
-      "GetClaimStatus",
-      "ListIncomingClaims",
-      "ListOutgoingClaims",
-      "AcknowledgeClaim",
-      "RespondToClaim",
-      "ConfirmClaim",
-      "CancelClaim",
-      "CompleteClaim",
-      "StartPortability",
-      "ConfirmPortability",
-      "CancelPortability",
-      "LookupKey",
-      "LookupKeys",
-      "CreateAccount",
-      "GetAccount",
-      "ListAccounts",
-      "CloseAccount",
-      "VerifyAccount",
-      "GetStatistics",
-      "ListAuditEvents",
-      "HealthCheck",
-      "GetLog",
-      "SetLog",
-      "Revoke",
-      "ListRevocations",
-      "ReloadKeys",
-      "Backup",
-      "Import",
-      "Export",
-      "VerifyAudit",
-      "ErasePerson",
-      "Purge",
-      "Other",
-  };
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Operation& operation : operations) all.emplace_back(operation.name);
+    return all;
+  }();
   return names;
 }
 
@@ -80,6 +100,7 @@ struct Chain::Impl {
   struct Series {
     Counter* succeeded;
     Histogram* took;
+    AdaptiveLimit* places;
   };
   using ByOperation = std::unordered_map<std::string_view, Series>;
 
@@ -91,6 +112,8 @@ struct Chain::Impl {
         clock(its_clock),
         log(std::move(its_log)),
         metrics(its_metrics),
+        reads(options.reads, clock),
+        writes(options.writes, clock),
         grpc(series(Edge::grpc)),
         rest(series(Edge::rest)) {}
 
@@ -101,10 +124,12 @@ struct Chain::Impl {
   }
   ByOperation series(Edge edge) {
     ByOperation all;
-    for (const std::string& name : operation_names())
-      all.emplace(name, Series{&ended(edge, name, "ok"),
-                               &metrics.histogram("dict_request_duration_seconds", "Time from head to answer.",
-                                                  {{"edge", std::string(to_string(edge))}, {"operation", name}})});
+    for (const auto& [name, is_write] : operations)
+      all.emplace(name,
+                  Series{&ended(edge, name, "ok"),
+                         &metrics.histogram("dict_request_duration_seconds", "Time from head to answer.",
+                                            {{"edge", std::string(to_string(edge))}, {"operation", std::string(name)}}),
+                         is_write ? &writes : &reads});
     return all;
   }
   // An operation that is not in the list is a bug; in release it counts as "Other" rather than making labels.
@@ -122,6 +147,8 @@ struct Chain::Impl {
   const Clock& clock;
   const Logger log;
   Registry& metrics;
+  AdaptiveLimit reads;
+  AdaptiveLimit writes;
   const ByOperation grpc;
   const ByOperation rest;
 };
@@ -138,6 +165,8 @@ struct Call::State {
   Result<void> admitted;
   std::optional<directory::RequestId> sent_request_id;
   std::optional<RateAnswer> rate;
+  bool is_long = false;
+  std::optional<AdaptiveLimit::Permit> permit;
   bool finished = false;
 };
 
@@ -148,18 +177,16 @@ Chain::~Chain() = default;
 
 Call Chain::begin(const RequestHead& head) {
   const auto& [operation, series] = impl_->of(head.edge, head.operation);
-  std::unique_ptr<Call::State> state(new Call::State{impl_.get(),
-                                                     head.edge,
-                                                     operation,
-                                                     series,
-                                                     impl_->clock.steady(),
-                                                     std::string(head.peer_ip),
-                                                     trace_of(head.traceparent),
-                                                     {},
-                                                     {},
-                                                     {},
-                                                     {},
-                                                     false});
+  std::unique_ptr<Call::State> state(new Call::State{
+      .chain = impl_.get(),
+      .edge = head.edge,
+      .operation = operation,
+      .series = series,
+      .begun = impl_->clock.steady(),
+      .peer_ip = std::string(head.peer_ip),
+      .trace = trace_of(head.traceparent),
+      .is_long = head.long_limit.has_value(),
+  });
   if (usable_request_id(head.request_id)) {
     state->context.correlation_id = head.request_id;
     if (head.request_id.size() == 36)
@@ -168,8 +195,9 @@ Call Chain::begin(const RequestHead& head) {
   } else {
     state->context.correlation_id = to_string(uuid_v4());
   }
+  const Micros limit = head.long_limit.value_or(impl_->options.deadline_default);
   state->context.deadline =
-      Deadline::in(std::min(head.timeout.value_or(impl_->options.deadline_default), impl_->options.deadline_max));
+      Deadline::in(std::min(head.timeout.value_or(limit), head.long_limit.value_or(impl_->options.deadline_max)));
   state->admitted = impl_->admit(head, *state);
   Call call(std::move(state));
   if (!call.admitted()) call.finish(call.admitted().error());
@@ -211,10 +239,22 @@ const std::optional<directory::RequestId>& Call::sent_request_id() const { retur
 const std::optional<RateAnswer>& Call::rate() const { return state_->rate; }
 const TraceContext& Call::trace() const { return state_->trace; }
 
+Result<void> Call::enter() {
+  CHECK(!state_->finished && !state_->permit);
+  if (state_->is_long) return {};
+  AdaptiveLimit& places = *state_->series.places;
+  if (auto permit = places.try_enter()) {
+    state_->permit.emplace(std::move(*permit));
+    return {};
+  }
+  return places.refusal();
+}
+
 void Call::finish() {
   State& call = *state_;
   CHECK(!call.finished);
   call.finished = true;
+  call.permit.reset();
   const auto took = call.chain->clock.steady() - call.begun;
   call.series.succeeded->add();
   call.series.took->record(took);
@@ -231,6 +271,8 @@ void Call::finish(const Error& failed) {
   State& call = *state_;
   CHECK(!call.finished);
   call.finished = true;
+  if (call.permit && !tells_of_load(failed)) call.permit->ignore();
+  call.permit.reset();
   const auto took = call.chain->clock.steady() - call.begun;
   call.chain->ended(call.edge, call.operation, to_string(failed.code)).add();
   call.series.took->record(took);

@@ -3,11 +3,14 @@
 // What every request of both edges passes before its handler and after it, in this order:
 //
 //   begin:  request id and trace context (taken over or made) → deadline (the caller's, capped) → limit per IP →
-//           who is it → adaptive concurrency (too much at once is shed before queues grow) → limit of the caller
+//           who is it → limit of the caller
+//   enter:  adaptive concurrency, before the call goes where it may wait (the pool): too much at once is shed before queues
+//           grow. An answer from memory, on the calling thread, never waits and does not pass here.
 //   finish: concurrency learns, metrics count, the access log writes (sampled; every fault of ours is written)
 //
 //   Call call = chain.begin({.edge = Edge::rest, .operation = "LookupKey", …});
 //   if (!call.admitted()) return problem(call, call.admitted().error());   // already finished
+//   if (auto entered = call.enter(); !entered) { call.finish(entered.error()); return …; }
 //   … call.context() … call.finish() or call.finish(error) …
 //
 // finish() also writes the whole error to the log where it was our fault, for outside it is hidden (for_outside). A Call
@@ -29,6 +32,7 @@
 #include "api/auth.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/overload.h"
 #include "base/trace.h"
 #include "directory/caller.h"
 
@@ -51,8 +55,9 @@ struct RequestHead {
   Credentials credentials;
   std::string_view
       request_id;  // x-request-id: taken over if 1–128 of A-Z a-z 0-9 . _ - : / + =, else a new one is made
-  std::string_view traceparent;   // W3C; a faulty one is ignored
-  std::optional<Micros> timeout;  // what the caller gives us; absent: deadline_default
+  std::string_view traceparent;      // W3C; a faulty one is ignored
+  std::optional<Micros> timeout;     // what the caller gives us; absent: deadline_default
+  std::optional<Micros> long_limit;  // streams and backups: default and cap in place of those of ChainOptions
 };
 
 // What limits answer; interesting also when allowed (X-RateLimit-*).
@@ -76,7 +81,9 @@ class RateLimits {
 struct ChainOptions {
   Micros deadline_default = std::chrono::seconds{5};
   Micros deadline_max = std::chrono::seconds{30};
-  std::size_t concurrency_max = 2'048;  // upper bound of the adaptive limit
+  // Look-ups and other reads, and writes, have a limit each: what a fsync takes says nothing about reading.
+  AdaptiveLimitOptions reads{.min = 16, .initial = 64, .max = 1'024};
+  AdaptiveLimitOptions writes{.min = 16, .initial = 64, .max = 1'024};
 };
 
 class Chain;
@@ -96,6 +103,9 @@ class Call {
   const std::optional<RateAnswer>& rate() const;
   // The trace that the caller named, else one that began here. Neighbours get a child of it.
   const TraceContext& trace() const;
+
+  // Before the pool; once only. Streams and backups (long_limit) are let through. Errors: exhausted "Overloaded".
+  Result<void> enter();
 
   // How it ended; once only.
   void finish();

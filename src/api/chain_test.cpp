@@ -141,6 +141,37 @@ TEST_F(ChainTest, every_call_is_counted_once_by_its_code) {
     EXPECT_THAT(text, HasSubstr(line));
 }
 
+TEST_F(ChainTest, more_waiting_calls_than_the_adaptive_limit_are_refused_with_a_delay_and_long_ones_pass) {
+  ChainOptions tight;
+  tight.reads = {.min = 1, .initial = 1, .max = 1};
+  Registry other;
+  Chain narrow(tight, authenticator, nullptr, clock, log.logger("api"), other);
+  Call first = narrow.begin(head());
+  ASSERT_TRUE(first.enter());
+  Call second = narrow.begin(head());
+  ASSERT_TRUE(second.admitted());
+  const auto entered = second.enter();
+  ASSERT_FALSE(entered);
+  EXPECT_EQ(entered.error().code, Code::exhausted);
+  EXPECT_TRUE(entered.error().retry_after);
+  second.finish(entered.error());
+  RequestHead stream = head();
+  stream.long_limit = 1h;
+  Call third = narrow.begin(stream);
+  EXPECT_TRUE(third.enter());
+  EXPECT_GT(third.context().deadline.remaining(), 59min);
+  third.finish();
+  RequestHead write = head();
+  write.operation = "CreateKey";
+  Call fourth = narrow.begin(write);
+  EXPECT_TRUE(fourth.enter());
+  fourth.finish();
+  first.finish();
+  Call fifth = narrow.begin(head());
+  EXPECT_TRUE(fifth.enter());
+  fifth.finish();
+}
+
 TEST_F(ChainTest, an_operation_that_nobody_knows_makes_no_label) {
   RequestHead its = head();
   its.operation = "/dict.core.v1.CoreDictService/Nonsense";

@@ -70,7 +70,7 @@ class Fields {
   // CPF (11) or CNPJ (14), punctuation allowed.
   std::optional<std::string> tax_id(std::string field, std::string_view text);
   std::optional<std::string> may_tax_id(std::string field, std::string_view text);
-  // E followed by ISPB, yyyymmddHHMM and 11 letters or digits: 32 characters.
+  // As pacs.008 has it: at most 35 letters and digits.
   std::optional<std::string> may_end_to_end_id(std::string field, std::string_view text);
 
   // RFC 3339, years 1900–2200.

@@ -1,0 +1,127 @@
+#include "api/grpc/server.h"
+
+#include <google/protobuf/stubs/logging.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+#include "api/grpc/admin_service.h"
+#include "api/grpc/core_service.h"
+#include "base/guarded.h"
+#include "net/tls.h"
+
+namespace chaveiro::api::grpc {
+namespace {
+
+constexpr int metadata_bytes_max = 16 * 1024;  // thousands of headers end here, not in our handlers
+constexpr std::size_t memory_bytes_max = 512u << 20;
+
+// gRPC reads the files by itself every `tls_reload` and keeps what it has when they do not fit together; that they fit at
+// start is asked of the same rules that hold for the HTTP server.
+Result<std::shared_ptr<::grpc::ServerCredentials>> credentials_of(const ServerOptions& options) {
+  if (options.tls_cert_file.empty() && options.tls_key_file.empty()) return ::grpc::InsecureServerCredentials();
+  TRY_VOID(net::TlsServerContext::load({.cert_file = options.tls_cert_file,
+                                        .key_file = options.tls_key_file,
+                                        .client_ca_file = options.tls_client_ca_file}));
+  namespace tls = ::grpc::experimental;
+  const auto provider = std::make_shared<tls::FileWatcherCertificateProvider>(
+      options.tls_key_file, options.tls_cert_file, options.tls_client_ca_file,
+      static_cast<unsigned>(std::max<std::int64_t>(1, options.tls_reload.count())));
+  tls::TlsServerCredentialsOptions wanted(provider);
+  wanted.watch_identity_key_cert_pairs();
+  if (options.tls_client_ca_file.empty()) {
+    wanted.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  } else {
+    wanted.watch_root_certs();
+    wanted.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return tls::TlsServerCredentials(wanted);
+}
+
+int milliseconds(std::chrono::seconds time) {
+  return time.count() == 0 ? INT_MAX : static_cast<int>(std::chrono::milliseconds(time).count());
+}
+
+void set_limits(::grpc::ServerBuilder& builder, const ServerOptions& options) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, metadata_bytes_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(options.streams_per_connection_max));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, milliseconds(options.connection_idle_max));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  // Otherwise two servers would share a port and each would get some of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  ::grpc::ResourceQuota quota("chaveiro");
+  builder.SetResourceQuota(quota.Resize(memory_bytes_max));
+}
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(const Services& its_services) : services(its_services), core(services) {
+    if (services.admin) admin = std::make_unique<AdminService>(services);
+  }
+
+  const Services services;
+  CoreService core;
+  std::unique_ptr<AdminService> admin;
+  std::unique_ptr<::grpc::Server> server;
+  int port = 0;
+  Guarded<bool> draining{false};
+};
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const Services& services) {
+  TRY(const auto credentials, credentials_of(options));
+  ::grpc::EnableDefaultHealthCheckService(true);
+  // A stranger's broken message is answered, not written to our stderr.
+  google::protobuf::SetLogHandler(nullptr);
+  if (options.reflection) ::grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  auto impl = std::make_unique<Impl>(services);
+  ::grpc::ServerBuilder builder;
+  set_limits(builder, options);
+  const bool v6 = options.address.find(':') != std::string::npos;
+  const std::string address = (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
+  builder.AddListeningPort(address, credentials, &impl->port);
+  builder.RegisterService(&impl->core);
+  if (impl->admin) builder.RegisterService(impl->admin.get());
+  impl->server = builder.BuildAndStart();
+  if (!impl->server || impl->port == 0)
+    return fail(Code::unavailable, "ServiceUnavailable",
+                "gRPC cannot listen on " + address + ": is the port taken, or the address not of this machine?");
+  auto server = std::unique_ptr<Server>(new Server(std::move(impl)));
+  server->publish_health();
+  return server;
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() { stop(Deadline::in(Micros::zero())); }
+
+std::uint16_t Server::port() const { return static_cast<std::uint16_t>(impl_->port); }
+
+void Server::not_ready() {
+  *impl_->draining.lock() = true;
+  publish_health();
+}
+
+void Server::publish_health() {
+  const bool serving = !*impl_->draining.lock() && impl_->services.health.health().ready;
+  if (auto* health = impl_->server ? impl_->server->GetHealthCheckService() : nullptr) {
+    health->SetServingStatus(serving);
+    health->SetServingStatus("dict.core.v1.CoreDictService", serving);
+  }
+}
+
+void Server::stop(Deadline deadline) {
+  if (!impl_->server) return;
+  // gRPC wants a moment of the system's clock.
+  impl_->server->Shutdown(std::chrono::system_clock::now() +
+                          std::min<Micros>(deadline.remaining(), std::chrono::hours{1}));
+  impl_->server->Wait();
+  impl_->server.reset();
+}
+
+}  // namespace chaveiro::api::grpc
