@@ -196,6 +196,7 @@ class HttpClient::Impl {
  public:
   explicit Impl(ClientOptions options)
       : options_(std::move(options)),
+        tls_(options_.tls),
         pool_({options_.connections_per_origin_max, options_.origins_max, options_.idle_timeout}) {}
 
   Result<Response> send(const Origin& origin, const Request& request, const BodyStreams& streams, Deadline deadline) {
@@ -233,11 +234,25 @@ class HttpClient::Impl {
 
   Result<ClientSocket> connect(const Origin& origin, Deadline deadline) {
     const Deadline limit = deadline.capped(options_.connect_timeout);
+    std::shared_ptr<TlsClientContext> tls;
+    if (origin.tls) {
+      TRY(tls, tls_context());
+    }
     TRY(const std::vector<Address> addresses, resolver_.resolve(origin.host, origin.port, limit));
-    return ClientSocket::connect(origin, addresses, options_.tls.get(), limit);
+    return ClientSocket::connect(origin, addresses, tls.get(), limit);
+  }
+
+  // The system's authorities take 30 ms to read: only for clients that need them.
+  Result<std::shared_ptr<TlsClientContext>> tls_context() {
+    auto tls = tls_.lock();
+    if (!*tls) {
+      TRY(*tls, TlsClientContext::load({}));
+    }
+    return *tls;
   }
 
   const ClientOptions options_;
+  Guarded<std::shared_ptr<TlsClientContext>> tls_;
   Resolver resolver_;
   ClientPool pool_;
 };
@@ -251,9 +266,6 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(ClientOptions options) {
     return bad("response_header_count_max must be 1 to 256");
   }
   if (options.user_agent.find_first_of("\r\n") != std::string::npos) return bad("user_agent holds a line end");
-  if (!options.tls) {
-    TRY(options.tls, TlsClientContext::load({}));
-  }
   return std::unique_ptr<HttpClient>(new HttpClient(std::make_unique<Impl>(std::move(options))));
 }
 

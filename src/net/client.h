@@ -59,7 +59,7 @@ struct BodyStreams {
 
 class HttpClient {
  public:
-  // Errors: invalid (options), or those of the system's authorities.
+  // Errors: invalid (options).
   static Result<std::unique_ptr<HttpClient>> make(ClientOptions options);
   ~HttpClient();  // no call may be under way
   HttpClient(const HttpClient&) = delete;

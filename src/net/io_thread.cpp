@@ -39,7 +39,7 @@ void IoThread::start() {
 void IoThread::wait_for_tick() {
   timer_.expires_after(tick_interval_);
   timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) tick();
+    if (!error && !ended_) tick();  // a timer that ran out just before it was cancelled comes without an error
   });
 }
 
@@ -84,6 +84,7 @@ void IoThread::kill_and_join() {
     const auto all = connections_;
     for (const auto& connection : all) connection->kill();
     open_.with([](bool& open) { open = false; });
+    ended_ = true;
     timer_.cancel();
     work_.reset();
   });

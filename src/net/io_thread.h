@@ -67,6 +67,7 @@ class IoThread {
   std::vector<std::shared_ptr<ServedConnection>> connections_;
   std::string date_;
   bool draining_ = false;
+  bool ended_ = false;
   Guarded<bool> open_{true};
   std::thread thread_;
 };
