@@ -1,0 +1,410 @@
+// bench/cache.cpp
+//
+// Reads, inserts and memory of cache::Memory beside others in the same run: a mutex with a list LRU, oneTBB's concurrent map with
+// second-chance eviction, an unsynchronised flat map (the floor: no cache), and the programs under bench/peers where they have
+// been built (`./dev bench peers`). Keys of 36 bytes, values of 64 copied out, Zipf 0.99, every read a hit, one hour to live.
+//
+//   cache [ROUNDS [SECONDS]]     default 7 rounds of 0.4 s, interleaved; medians
+#include <oneapi/tbb/concurrent_hash_map.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/memory.h"
+
+namespace {
+
+using namespace chaveiro::cache;
+using Clock = std::chrono::steady_clock;
+
+struct Key {
+  char text[36];
+  bool operator==(const Key&) const = default;
+};
+struct Value {
+  char bytes[64];
+};
+struct KeyHash {
+  std::size_t operator()(const Key& key) const { return hash_bytes({key.text, sizeof key.text}, 7); }
+  static std::size_t hash(const Key& key) { return KeyHash{}(key); }
+  static bool equal(const Key& a, const Key& b) { return a == b; }
+};
+
+Key key_of(std::uint64_t i) {
+  Key key;
+  std::memcpy(key.text, "entry:000000000000000000000000000000", 36);
+  for (int at = 35; i > 0; --at, i /= 10) key.text[at] = static_cast<char>('0' + i % 10);
+  return key;
+}
+
+constexpr std::size_t request_count = 1 << 20;
+std::vector<Key> zipf(std::size_t keys) {
+  std::mt19937_64 random(7);
+  std::vector<double> sum(keys);
+  double total = 0;
+  for (std::size_t i = 0; i < keys; ++i) sum[i] = total += std::pow(static_cast<double>(i + 1), -0.99);
+  std::vector<std::uint32_t> order(keys);
+  for (std::uint32_t i = 0; i < keys; ++i) order[i] = i;
+  std::shuffle(order.begin(), order.end(), random);
+  std::vector<Key> requests(request_count);
+  std::uniform_real_distribution<double> dice(0, total);
+  for (Key& key : requests) {
+    const auto at = static_cast<std::size_t>(std::lower_bound(sum.begin(), sum.end(), dice(random)) - sum.begin());
+    key = key_of(order[std::min(at, keys - 1)]);
+  }
+  return requests;
+}
+
+struct Ours {
+  chaveiro::SystemClock clock;
+  Memory<Key, Value> cache;
+  explicit Ours(std::size_t entries)
+      : cache({.bytes = entries * 128 + (1 << 18), .ttl = std::chrono::hours{1}}, clock) {}
+  bool get(const Key& key, Value& out) { return cache.get(key, out); }
+  void set(const Key& key, const Value& value) { cache.put(key, value); }
+};
+
+struct MutexLru {
+  struct Node {
+    Key key;
+    Value value;
+    Clock::time_point until;
+  };
+  std::mutex mutex;
+  std::list<Node> order;
+  std::unordered_map<Key, std::list<Node>::iterator, KeyHash> map;
+  std::size_t capacity;
+  explicit MutexLru(std::size_t entries) : capacity(entries) { map.reserve(entries); }
+  bool get(const Key& key, Value& out) {
+    std::scoped_lock lock(mutex);
+    const auto it = map.find(key);
+    if (it == map.end()) return false;
+    order.splice(order.begin(), order, it->second);
+    out = it->second->value;
+    return true;
+  }
+  void set(const Key& key, const Value& value) {
+    std::scoped_lock lock(mutex);
+    const auto until = Clock::now() + std::chrono::hours{1};
+    if (const auto it = map.find(key); it != map.end()) {
+      it->second->value = value;
+      it->second->until = until;
+      order.splice(order.begin(), order, it->second);
+      return;
+    }
+    order.push_front({key, value, until});
+    map[key] = order.begin();
+    if (map.size() > capacity) {
+      map.erase(order.back().key);
+      order.pop_back();
+    }
+  }
+};
+
+struct Tbb {
+  struct Held {
+    Value value;
+    mutable std::atomic<bool> used{false};
+    Held() = default;
+    Held(const Held& other) : value(other.value) {}
+  };
+  using Map = oneapi::tbb::concurrent_hash_map<Key, Held, KeyHash>;
+  Map map;
+  std::mutex mutex;
+  std::deque<Key> queue;
+  std::size_t capacity;
+  explicit Tbb(std::size_t entries) : map(entries), capacity(entries) {}
+  bool get(const Key& key, Value& out) {
+    Map::const_accessor at;
+    if (!map.find(at, key)) return false;
+    out = at->second.value;
+    if (!at->second.used.load(std::memory_order_relaxed)) at->second.used.store(true, std::memory_order_relaxed);
+    return true;
+  }
+  void set(const Key& key, const Value& value) {
+    bool fresh;
+    {
+      Map::accessor at;
+      fresh = map.insert(at, key);
+      at->second.value = value;
+    }
+    if (!fresh) return;
+    std::scoped_lock lock(mutex);
+    queue.push_back(key);
+    while (queue.size() > capacity) {
+      const Key oldest = queue.front();
+      queue.pop_front();
+      Map::accessor at;
+      if (!map.find(at, oldest)) continue;
+      if (at->second.used.exchange(false))
+        queue.push_back(oldest);
+      else
+        map.erase(at);
+    }
+  }
+};
+
+// Reads only, by threads that take no care of each other.
+struct Flat {
+  struct Slot {
+    Key key;
+    bool used = false;
+    Value value;
+  };
+  std::vector<Slot> slots;
+  explicit Flat(std::size_t entries) : slots(std::bit_ceil(entries * 2)) {}
+  Slot& at(const Key& key) {
+    std::size_t i = KeyHash{}(key) & (slots.size() - 1);
+    while (slots[i].used && !(slots[i].key == key)) i = (i + 1) & (slots.size() - 1);
+    return slots[i];
+  }
+  bool get(const Key& key, Value& out) {
+    const Slot& slot = at(key);
+    out = slot.value;
+    return slot.used;
+  }
+  void set(const Key& key, const Value& value) { at(key) = {key, true, value}; }
+};
+
+volatile char sink;
+
+template <class Step>
+double run(int threads, double seconds, bool writer, Step step, auto write) {
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> total{0};
+  std::vector<std::thread> all;
+  const auto begin = Clock::now();
+  for (int w = 0; w < threads; ++w) {
+    all.emplace_back([&, w] {
+      std::uint64_t done = 0;
+      for (std::size_t at = static_cast<std::size_t>(w) * request_count / 2; !stop.load(std::memory_order_relaxed);
+           at += 64)
+        done += step(at);
+      total += done;
+    });
+  }
+  if (writer)
+    all.emplace_back([&] {
+      for (std::size_t i = 0; !stop.load(std::memory_order_relaxed); ++i) write(i);
+    });
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  stop = true;
+  const double took = std::chrono::duration<double>(Clock::now() - begin).count();
+  for (std::thread& thread : all) thread.join();
+  return static_cast<double>(total.load()) / took / 1e6;
+}
+
+std::atomic<std::uint64_t> missed{0};
+
+template <class Cache>
+double gets(Cache& cache, const std::vector<Key>& requests, int threads, double seconds, bool writer) {
+  return run(
+      threads, seconds, writer,
+      [&](std::size_t at) {
+        Value value{};
+        std::uint64_t none = 0;
+        char sum = 0;
+        for (std::size_t k = 0; k < 64; ++k) {
+          none += cache.get(requests[(at + k) % request_count], value) ? 0 : 1;
+          sum = static_cast<char>(sum + value.bytes[k]);
+        }
+        sink = sum;
+        if (none > 0) missed += none;
+        return std::uint64_t{64};
+      },
+      [&](std::size_t i) { cache.set(requests[i * 7 % request_count], Value{{2}}); });
+}
+
+double many(Ours& ours, const std::vector<Key>& requests, int threads, double seconds) {
+  return run(
+      threads, seconds, false,
+      [&](std::size_t at) {
+        std::array<Value, 16> values;
+        for (std::size_t k = 0; k < 64; k += 16) {
+          const std::size_t from = (at + k) % request_count;
+          if (ours.cache.get_many({&requests[from], 16}, values) != 0xFFFF) ++missed;
+          sink = values[k / 4].bytes[1];
+        }
+        return std::uint64_t{64};
+      },
+      [](std::size_t) {});
+}
+
+template <class Cache>
+double inserts(Cache& cache, std::uint64_t& next, double seconds) {
+  const auto begin = Clock::now();
+  std::uint64_t done = 0;
+  double took = 0;
+  for (; took < seconds; took = std::chrono::duration<double>(Clock::now() - begin).count()) {
+    for (int i = 0; i < 256; ++i) cache.set(key_of(next++), Value{{1}});
+    done += 256;
+  }
+  return static_cast<double>(done) / took / 1e6;
+}
+
+// p99.9 of one read, nanoseconds, while another thread writes; the clock's own cost is in it.
+double slow_read(Ours& ours, const std::vector<Key>& requests, double seconds) {
+  std::vector<std::uint32_t> took;
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (std::size_t i = 0; !stop; ++i) ours.set(requests[i * 7 % request_count], Value{{2}});
+  });
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  Value value;
+  for (std::size_t i = 0;; ++i) {
+    const auto begin = Clock::now();
+    if (begin > end) break;
+    ours.get(requests[i % request_count], value);
+    took.push_back(static_cast<std::uint32_t>((Clock::now() - begin).count()));
+  }
+  stop = true;
+  writer.join();
+  std::nth_element(took.begin(), took.begin() + static_cast<std::ptrdiff_t>(took.size() * 999 / 1000), took.end());
+  return took[took.size() * 999 / 1000];
+}
+
+struct Peer {
+  std::string name, command;
+};
+std::vector<Peer> peers() {
+  namespace fs = std::filesystem;
+  fs::path folder = ".cache/peers";
+  std::vector<Peer> found;
+  if (fs::exists(folder / "go"))
+    for (const char* name : {"otter", "ristretto"}) found.push_back({name, (folder / "go").string() + " " + name});
+  if (fs::exists(folder / "rust"))
+    for (const char* name : {"quick_cache", "moka"}) found.push_back({name, (folder / "rust").string() + " " + name});
+  if (fs::exists(folder / "java"))
+    found.push_back({"caffeine", "java -cp '" + (folder / "java/classes").string() + ":" +
+                                     (folder / "java/lib").string() + "/*' Peer caffeine"});
+  return found;
+}
+double ask(const Peer& peer, const std::string& what) {
+  FILE* out = popen((peer.command + " " + what + " 2>/dev/null").c_str(), "r");
+  double value = 0;
+  if (out == nullptr || std::fscanf(out, "%lf", &value) != 1) value = 0;
+  if (out != nullptr) pclose(out);
+  return value;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+using Rounds = std::map<std::string, std::vector<double>>;
+
+void say(const std::string& name, const char* unit, const Rounds& rounds, double goal, bool less_is_better = false) {
+  std::string best;
+  double best_value = 0;
+  for (const auto& [who, values] : rounds) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    std::fprintf(stderr, "  %-18s %-14s %9.2f  (%.2f – %.2f) %s\n", name.c_str(), who.c_str(), median(values), *low,
+                 *high, unit);
+    if (who == "ours" || who == "flat floor") continue;
+    if (median(values) > best_value) best = who, best_value = median(values);
+  }
+  const double ours = median(rounds.at("ours"));
+  const double ratio = best_value == 0 ? 0 : less_is_better ? best_value / ours : ours / best_value;
+  std::fprintf(stderr, "  %-18s ratio to %s %.2f, goal %.2f\n", name.c_str(), best.c_str(), ratio, goal);
+  std::printf(
+      "{\"bench\":\"cache\",\"case\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"peer\":\"%s\",\"peer_value\":%.3f,"
+      "\"ratio\":%.3f}\n",
+      name.c_str(), ours, unit, best.c_str(), best_value, ratio);
+  std::fflush(stdout);
+}
+
+template <class Cache>
+void fill(Cache& cache, std::size_t keys) {
+  for (std::size_t i = 0; i < keys; ++i) cache.set(key_of(i), Value{{1}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 7;
+  const double seconds = argc > 2 ? std::atof(argv[2]) : 0.4;
+  const std::vector<Peer> others = peers();
+  if (others.empty()) std::fprintf(stderr, "no outside peers: ./dev bench peers builds them\n");
+
+  for (const auto& [label, keys] : {std::pair{"32K", std::size_t{32'768}}, std::pair{"1M", std::size_t{1'048'576}}}) {
+    const std::vector<Key> requests = zipf(keys);
+    Rounds one, two, mixed, sixteen;
+    std::uint64_t inserted = keys;
+    Rounds insert;
+    auto ours = std::make_unique<Ours>(keys * 5 / 4);
+    auto lru = std::make_unique<MutexLru>(keys * 5 / 4);
+    auto tbb = std::make_unique<Tbb>(keys * 5 / 4);
+    auto flat = std::make_unique<Flat>(keys);
+    fill(*ours, keys), fill(*lru, keys), fill(*tbb, keys), fill(*flat, keys);
+    const MemoryStats stats = ours->cache.stats();
+    for (int round = 0; round < rounds; ++round) {
+      const auto each = [&](const char* who, auto& cache) {
+        one[who].push_back(gets(cache, requests, 1, seconds, false));
+        two[who].push_back(gets(cache, requests, 2, seconds, false));
+      };
+      each("ours", *ours);
+      each("mutex+LRU", *lru);
+      each("oneTBB", *tbb);
+      each("flat floor", *flat);
+      mixed["ours"].push_back(gets(*ours, requests, 1, seconds, true));
+      mixed["mutex+LRU"].push_back(gets(*lru, requests, 1, seconds, true));
+      mixed["oneTBB"].push_back(gets(*tbb, requests, 1, seconds, true));
+      sixteen["ours"].push_back(many(*ours, requests, 2, seconds));
+      sixteen["own single gets"].push_back(two["ours"].back());
+    }
+    if (missed > 0) std::fprintf(stderr, "  %lu reads missed\n", static_cast<unsigned long>(missed.exchange(0)));
+    const std::string size = std::to_string(keys), time = std::to_string(seconds);
+    for (int round = 0; round < std::min(rounds, 3); ++round) {
+      for (const Peer& peer : others) {
+        one[peer.name].push_back(ask(peer, "get " + size + " 1 " + time));
+        two[peer.name].push_back(ask(peer, "get " + size + " 2 " + time));
+        mixed[peer.name].push_back(ask(peer, "mixed " + size + " 1 " + time));
+      }
+      one["ours"].push_back(gets(*ours, requests, 1, seconds, false));
+      two["ours"].push_back(gets(*ours, requests, 2, seconds, false));
+    }
+    const bool small = keys < 100'000;
+    say(std::string("get/") + label + "/1", "M/s", one, small ? 1.4 : 2.2);
+    say(std::string("get/") + label + "/2", "M/s", two, small ? 2.4 : 3);
+    say(std::string("mixed/") + label + "/1r1w", "M/s", mixed, 2);
+    if (small) continue;
+    say("multiget16/1M/2", "M/s", sixteen, 1.6);
+    std::vector<double> slow;
+    for (int round = 0; round < rounds; ++round) slow.push_back(slow_read(*ours, requests, seconds));
+    say("get_p999_beside_writer", "ns", {{"ours", slow}, {"bound", {2000}}}, 1, true);
+    const double metadata = static_cast<double>(stats.bytes - stats.payload) / static_cast<double>(stats.entries);
+    say("metadata_bytes", "B", {{"ours", {metadata}}, {"bound", {24}}}, 1, true);
+
+    ours = std::make_unique<Ours>(keys);
+    fill(*ours, keys * 5 / 4);
+    lru = std::make_unique<MutexLru>(keys);
+    fill(*lru, keys);
+    std::uint64_t next[2] = {inserted + keys, inserted + keys};
+    for (int round = 0; round < rounds; ++round) {
+      insert["ours"].push_back(inserts(*ours, next[0], seconds));
+      insert["mutex+LRU"].push_back(inserts(*lru, next[1], seconds));
+      if (round < 3)
+        for (const Peer& peer : others)
+          if (peer.name == "quick_cache" || peer.name == "moka")
+            insert[peer.name].push_back(ask(peer, "insert " + size + " 1 " + time));
+    }
+    say("insert/evict", "M/s", insert, 1.5);
+  }
+}

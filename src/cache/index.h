@@ -1,0 +1,163 @@
+// cache/index.h
+//
+// From hash to place: a directory of segments (extendible hashing), each 64 lines of memory, each line twelve places with a byte
+// of hash. A look-up touches one word of the directory and, nearly always, one line. A full segment splits in two, which is all
+// the work that growth ever asks for at once; there is no moment at which everything moves.
+//
+// Threads: look-ups any, inside a Section (cache/epoch.h); changes one at a time.
+// Time:    O(1); a split moves about 640 places (20–60 µs, for the writer that caused it).
+// Source:  Fagin et al., Extendible hashing (TODS 1979); Bronson and Shi, F14 (2019): hash bytes and overflow counts.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "cache/arena.h"
+
+namespace chaveiro::cache {
+
+class Index {
+ public:
+  struct alignas(64) Line {
+    static constexpr std::uint32_t places = 12;
+    std::atomic<std::uint64_t>
+        tags[2];  // 12 hash bytes; byte 12: how many keys went past this line; line 0 bytes 14–15: keys
+                  // of the segment; line 1 byte 14: bits of the directory that the segment answers for
+    std::atomic<Ref> refs[places];
+  };
+  static constexpr std::uint32_t lines = Arena::segment_bytes / sizeof(Line);
+  static constexpr std::uint32_t split_at = 640;  // keys of a segment, of 768 places
+
+  explicit Index(Arena& arena) : arena_(arena) {}
+  ~Index();
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
+
+  // Calls same(ref) for each candidate until it says true; 0 where none did. `hash` is the shard's part, left-aligned.
+  template <class Same>
+  Ref find(std::uint64_t hash, Same same) const {
+    const Line* const segment = this->segment(hash);
+    std::uint32_t line = first_line(hash);
+    const std::uint64_t wanted = tag(hash) * 0x0101010101010101ULL;
+    for (std::uint32_t step = 0; step < lines; ++step) {
+      const Line& at = segment[line];
+      const std::uint64_t low = at.tags[0].load(std::memory_order_acquire);
+      const std::uint64_t high = at.tags[1].load(std::memory_order_acquire);
+      for (std::uint64_t hits = zero_bytes(low ^ wanted); hits != 0; hits &= hits - 1) {
+        const Ref ref = at.refs[__builtin_ctzll(hits) / 8].load(std::memory_order_acquire);
+        if (ref != 0 && same(ref)) return ref;
+      }
+      for (std::uint64_t hits = zero_bytes(high ^ wanted) & 0x80808080U; hits != 0; hits &= hits - 1) {
+        const Ref ref = at.refs[8 + __builtin_ctzll(hits) / 8].load(std::memory_order_acquire);
+        if (ref != 0 && same(ref)) return ref;
+      }
+      if ((high >> 32 & 0xFF) == 0) return 0;
+      line = (line + 1) % lines;
+    }
+    return 0;
+  }
+  const void* line_of(std::uint64_t hash) const { return &segment(hash)[first_line(hash)]; }
+
+  // Writers. The place of a ref that is in the index under this hash.
+  void replace(std::uint64_t hash, Ref before, Ref after);
+  void remove(std::uint64_t hash, Ref ref);
+  void insert(std::uint64_t hash, Ref ref);  // there must be room(): the key is not in yet
+
+  // False: grow() first.
+  bool room(std::uint64_t hash) const { return keys(segment(hash)) < split_at; }
+  // Splits the segment of `hash` with two fresh segments. Left behind for the caller to free when no reader sees them:
+  // the old segment, and the old directory where that had to double.
+  struct Left {
+    Ref segment = 0;
+    void* directory = nullptr;
+  };
+  template <class HashOf>
+  Left grow(std::uint64_t hash, Ref low, Ref high, HashOf hash_of) {
+    Left left;
+    if (depth(segment(hash)) == bits()) left.directory = double_directory();
+    const Line* const old = segment(hash);
+    left.segment = ref_of(hash);
+    const std::uint32_t level = depth(old) + 1;
+    clear_segment(low, level);
+    clear_segment(high, level);
+    for (std::uint32_t i = 0; i < lines * Line::places; ++i) {
+      constexpr std::uint32_t ahead = 16;
+      if (i + ahead < lines * Line::places) {
+        __builtin_prefetch(arena_.at<Entry>(
+            old[(i + ahead) / Line::places].refs[(i + ahead) % Line::places].load(std::memory_order_relaxed)));
+      }
+      const Ref ref = old[i / Line::places].refs[i % Line::places].load(std::memory_order_relaxed);
+      if (ref == 0) continue;
+      const std::uint64_t its = hash_of(ref);
+      insert_in(arena_.at<Line>((its >> (64 - level) & 1) != 0 ? high : low), its, ref);
+    }
+    publish(hash, level, low, high);
+    return left;
+  }
+  // Begins anew with one pair of segments; the old ones are handed to `drop`, to be freed when no reader sees them.
+  template <class Drop>
+  void* restart(Ref low, Ref high, Drop drop) {
+    Words* const old = words();
+    if (old != nullptr) {
+      for (std::size_t i = 0; i < std::size_t{1} << bits();) {
+        const Ref ref = old[i].load(std::memory_order_relaxed);
+        i += std::size_t{1} << (bits() - depth(arena_.at<Line>(ref)));
+        drop(ref);
+      }
+    }
+    begin(low, high);
+    return old;
+  }
+  static void free_directory(void* directory) { delete[] static_cast<Words*>(directory); }
+
+  std::size_t bytes() const { return sizeof(Words) << bits(); }
+  // Calls each(ref) for every key.
+  template <class Each>
+  void for_each(Each each) const {
+    for (std::size_t i = 0; i < std::size_t{1} << bits();) {
+      const Line* const at = arena_.at<Line>(words()[i].load(std::memory_order_relaxed));
+      for (std::uint32_t p = 0; p < lines * Line::places; ++p) {
+        if (const Ref ref = at[p / Line::places].refs[p % Line::places].load(std::memory_order_relaxed)) each(ref);
+      }
+      i += std::size_t{1} << (bits() - depth(at));
+    }
+  }
+
+ private:
+  using Words = std::atomic<Ref>;
+
+  static std::uint32_t first_line(std::uint64_t hash) { return hash % lines; }
+  static std::uint64_t tag(std::uint64_t hash) { return hash >> 6 & 0xFF; }
+  // High bit of each byte that is zero (and, rarely, of one above such: the key decides).
+  static std::uint64_t zero_bytes(std::uint64_t x) { return (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL; }
+  static std::uint32_t keys(const Line* at) {
+    return static_cast<std::uint32_t>(at[0].tags[1].load(std::memory_order_relaxed) >> 48);
+  }
+  static std::uint32_t depth(const Line* at) {
+    return static_cast<std::uint32_t>(at[1].tags[1].load(std::memory_order_relaxed) >> 48);
+  }
+  static void add_keys(Line* at, std::uint64_t delta) {
+    at[0].tags[1].store(at[0].tags[1].load(std::memory_order_relaxed) + (delta << 48), std::memory_order_relaxed);
+  }
+
+  Words* words() const { return reinterpret_cast<Words*>(word_.load(std::memory_order_acquire) & 0xFFFFFFFFFFFFFF); }
+  std::uint32_t bits() const { return 64 - static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 56); }
+  Ref ref_of(std::uint64_t hash) const {
+    const std::uint64_t word = word_.load(std::memory_order_acquire);
+    return reinterpret_cast<const Words*>(word & 0xFFFFFFFFFFFFFF)[hash >> (word >> 56)].load(
+        std::memory_order_acquire);
+  }
+  Line* segment(std::uint64_t hash) const { return arena_.at<Line>(ref_of(hash)); }
+  void begin(Ref low, Ref high);
+  void* double_directory();
+  void clear_segment(Ref ref, std::uint32_t level);
+  static void insert_in(Line* segment, std::uint64_t hash, Ref ref);
+  void publish(std::uint64_t hash, std::uint32_t level, Ref low, Ref high);
+  static void pass(Line& line, int delta);
+
+  Arena& arena_;
+  std::atomic<std::uint64_t> word_{0};  // address of the directory | shift of the hash << 56
+};
+
+}  // namespace chaveiro::cache

@@ -1,0 +1,136 @@
+// cache/memory_core.h
+//
+// The memory level over bytes: shards, time, policy, statistics. cache::Memory (cache/memory.h) gives it types; use that.
+//
+// Threads: any.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "cache/store.h"
+
+namespace chaveiro::cache {
+
+struct MemoryOptions {
+  std::size_t bytes = std::size_t{100} << 20;  // bound on everything measured; at least 64 KiB
+  std::size_t bytes_max = 0;                   // what resize() may reach; 0: four times `bytes`
+  std::size_t entries = 0;                     // also bound on entries; 0: none
+  Micros ttl = std::chrono::minutes{5};        // for entries that bring none; 0: for ever. At most 200 days
+  double jitter = 0.1;       // share of the time to live that is taken off at random; 0: none, at most 1
+  bool sliding = false;      // each use begins the time to live anew
+  Micros soft_ttl{0};        // from then on a read is told that the value is stale; 0: never
+  std::uint32_t shards = 0;  // power of two; 0: by size (one for each 16 MiB, at most 16)
+  std::uint64_t seed = 0;    // of the hash; 0: random
+};
+
+struct PutOptions {
+  std::optional<Micros> ttl = {};       // 0: for ever
+  std::optional<Micros> soft_ttl = {};  // 0: never stale
+  std::optional<bool> sliding = {};
+  bool pinned = false;       // never thrown out for room (at most half of the budget); its deadline holds
+  std::uint32_t weight = 0;  // bytes to charge beyond what is measured
+  std::span<const std::string_view> tags = {};  // at most four
+};
+
+struct MemoryStats {
+  std::uint64_t hits = 0, misses = 0, inserts = 0;
+  std::uint64_t expired = 0, evicted = 0, replaced = 0, removed = 0, cleared = 0;
+  std::uint64_t refused = 0;    // too large, or no room
+  std::uint64_t comebacks = 0;  // misses of keys that were thrown out not long ago: a larger cache would have had them
+  std::size_t entries = 0;
+  std::size_t bytes = 0;    // everything measured
+  std::size_t payload = 0;  // keys and values in it
+};
+
+// What a larger memory would do, as its ghosts tell.
+struct Advice {
+  double hit_ratio = 0;         // now
+  double hit_ratio_larger = 0;  // with bytes_larger
+  std::size_t bytes_larger = 0;
+  std::size_t bytes_advised = 0;  // bytes_larger if that brings a hundredth or more, else what there is
+};
+
+class MemoryCore {
+ public:
+  using Told = std::function<void(const Entry&, Cause)>;
+
+  MemoryCore(MemoryOptions options, const Clock& clock, void (*drop)(Box), Told told);
+
+  std::uint64_t hash(std::string_view key) const { return hash_bytes(key, seed_); }
+
+  // The entry that holds now; nullptr on a miss. Inside a Section.
+  const Entry* look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader) {
+    const Entry* const entry = store(hash).find(key, hash);
+    ReuseModel::Stripe& stripe = model_.stripe(reader);
+    if (entry != nullptr) {
+      const std::uint32_t flags = entry->flags();
+      if (!entry->expired(flags, now()) && ((flags & Entry::tagged) == 0 || !invalidated(*entry))) [[likely]] {
+        if ((flags & 0xFFFF) != model_.now() || (flags & Entry::sliding) != 0)
+          touch(const_cast<Entry&>(*entry), flags, reader);
+        ReuseModel::count(reader, stripe.hits);
+        return entry;
+      }
+    }
+    ReuseModel::count(reader, stripe.misses);
+    return nullptr;
+  }
+  bool stale(const Entry& entry) const {
+    return (entry.flags() & Entry::softened) != 0 && static_cast<std::int32_t>(now() - entry.more().soft_deadline) >= 0;
+  }
+  std::optional<Micros> left(const Entry& entry) const;  // none: for ever
+  void prefetch_line(std::uint64_t hash) const { __builtin_prefetch(store(hash).line_of(hash)); }
+  void prefetch_entry(std::uint64_t hash) const {
+    if (const Entry* entry = store(hash).guess(hash)) {
+      __builtin_prefetch(entry);
+      __builtin_prefetch(entry->at(64));
+    }
+  }
+
+  Stored put(std::string_view key, std::string_view value, Box box, const PutOptions& options);
+  bool remove(std::string_view key);
+  void invalidate(std::string_view tag);
+  void clear();
+  void resize(std::size_t bytes, std::size_t entries);
+  void tick();
+
+  MemoryStats stats() const;
+  Advice advise() const;
+  void validate() const;
+  std::size_t value_max() const { return options_.bytes / shards_.size() / 8; }
+
+ private:
+  static constexpr Micros tick_length = std::chrono::milliseconds{10};
+  static constexpr std::size_t tag_cells = 65'536;
+
+  std::uint32_t now() const { return tick_.load(std::memory_order_relaxed); }
+  Store& store(std::uint64_t hash) const { return *direct_[hash >> 1 >> (63 - shard_bits_)]; }
+  bool invalidated(const Entry& entry) const;
+  void touch(Entry& entry, std::uint32_t flags, const Epochs::Reader& reader);
+  std::uint32_t ticks(Micros duration) const;
+  template <class Change>
+  auto changing(Store& store, Change change);
+
+  // Read by every look-up, written (nearly) never.
+  std::array<Store*, 16> direct_{};
+  std::uint32_t shard_bits_ = 0;
+  std::uint64_t seed_;
+  alignas(64) std::atomic<std::uint32_t> tick_{0};
+  alignas(64) ReuseModel model_;
+  std::vector<std::unique_ptr<Store>> shards_;
+  MemoryOptions options_;
+  const Clock& clock_;
+  SteadyTime start_;
+  Told told_;
+  std::atomic<std::uint32_t> tag_sequence_{0};
+  std::atomic<std::uint64_t> dice_{0};
+  std::unique_ptr<std::atomic<std::uint32_t>[]> tags_;
+};
+
+}  // namespace chaveiro::cache

@@ -1,0 +1,507 @@
+#include "cache/store.h"
+
+#include <algorithm>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+
+namespace chaveiro::cache {
+namespace {
+
+constexpr std::uint32_t wheel_shift = 4;  // a page is looked through at most once in 16 ticks (160 ms)
+constexpr std::size_t large = 16'384;     // entries from which eviction weighs fewer for each
+
+std::uint32_t page_bytes_for(std::size_t budget) { return budget >= (std::size_t{8} << 20) ? 16'384 : 4'096; }
+
+}  // namespace
+
+Store::Store(Settings settings, ReuseModel& model, const std::atomic<std::uint32_t>& tick)
+    : arena_(settings.bytes_max + settings.bytes_max / 8 + (std::size_t{1} << 20), page_bytes_for(settings.bytes)),
+      index_(arena_),
+      skip_(settings.hash_skip),
+      tick_(tick),
+      settings_(settings),
+      model_(model),
+      last_tick_(tick.load(std::memory_order_relaxed)) {
+  wheel_.start(0);
+  Ref segments[2];
+  for (Ref& segment : segments) {
+    segment = arena_.take(Arena::segment_bytes);
+    if (segment == 0) CHECK(arena_.open(Arena::segment_bytes)), segment = arena_.take(Arena::segment_bytes);
+  }
+  index_.restart(segments[0], segments[1], [](Ref) {});
+}
+
+Store::~Store() {
+  empty_cleared(Arena::none);
+  for (const Limbo& left : limbo_) {
+    if (left.box.object != nullptr) settings_.drop(left.box);
+    Index::free_directory(left.directory);
+  }
+  for_each([&](const Entry& entry, std::uint32_t flags) {
+    if ((flags & Entry::boxed) != 0) settings_.drop(entry.box(flags));
+  });
+}
+
+std::size_t Store::weight_of(const Entry& entry, std::uint32_t flags) const {
+  return ((flags & Entry::extras) != 0 ? entry.more().weight : 0) +
+         ((flags & Entry::boxed) != 0 ? entry.box(flags).bytes : 0);
+}
+
+float Store::worth(const Entry& entry, std::uint32_t flags) const {
+  const std::size_t bytes = 12 + entry.key_bytes() + entry.value_bytes() + weight_of(entry, flags);
+  return model_.worth(Use{flags & Use::mask}) / static_cast<float>(bytes);
+}
+
+// Put, remove, clear ---------------------------------------------------------------------------------------------------
+
+Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& writer) {
+  const bool with_extras = item.soft != 0 || item.sliding || item.weight != 0 || item.tags[0] != 0;
+  const std::size_t value = item.box.object != nullptr ? sizeof(Box) : item.value.size();
+  const std::size_t bytes = Entry::bytes_for(item.key.size(), value, with_extras);
+  const std::size_t charged = bytes + item.box.bytes + item.weight;
+  const auto refuse = [&](Stored why) {
+    if (item.box.object != nullptr) settings_.drop(item.box);
+    remove(item.key, hash, Cause::replaced);
+    ++counters_.refused;
+    return why;
+  };
+  if (item.key.size() > Entry::key_max || bytes > Entry::inline_max || charged > settings_.bytes / 8)
+    return refuse(Stored::too_large);
+  if (item.pinned && pinned_ + charged > settings_.bytes / 2) return refuse(Stored::full);
+
+  if (++puts_ % 8 == 0) expire(1);
+  const std::uint64_t every = std::max<std::uint64_t>(1, std::min<std::uint64_t>(entries_ / 1024, 256));
+  if (puts_ % every == 0)
+    model_.advance(std::max<std::size_t>(1, entries_) << settings_.hash_skip, ghosts_.count() << settings_.hash_skip);
+  if (unstamped_ >= 64 + entries_ / 64) reclaim(true);
+
+  const Ref ref = allocate(Arena::slot_for(bytes), true, writer);
+  if (ref == 0) return refuse(Stored::full);
+  if (outside_ > 0 || item.box.bytes + item.weight > 0) {
+    for (int i = 0; over(item.box.bytes + item.weight) && i < 4096 && evict_one(writer); ++i) {
+      if (i % 32 == 31) reclaim(true);
+    }
+  }
+
+  const Ref before = index_.find(hash << skip_, [&](Ref at) { return same(at, item.key); });
+  Use use;
+  if (before != 0) {
+    use = Use{arena_.at<Entry>(before)->flags() & Use::mask};
+  } else {
+    if (settings_.entries != 0) {
+      while (entries_ >= settings_.entries && evict_one(writer)) {}
+    }
+    ghosts_.fit(entries_ + 1);
+    if (const auto past = ghosts_.take(hash)) {
+      ++counters_.comebacks;
+      use = model_.touch(*past, writer);
+    } else {
+      use = Use::make(model_.now(), 0, false);
+    }
+  }
+
+  Entry* entry = new (arena_.at<Entry>(ref)) Entry;
+  std::uint32_t flags = use.bits | Entry::live;
+  if (with_extras) flags |= Entry::extras;
+  if (item.pinned) flags |= Entry::pinned;
+  if (item.box.object != nullptr) flags |= Entry::boxed;
+  if (item.sliding) flags |= Entry::sliding;
+  if (item.tags[0] != 0) flags |= Entry::tagged;
+  if (item.soft != 0) flags |= Entry::softened;
+  if (item.ttl == 0) flags |= Entry::endless;
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
+  entry->deadline.store(tick + item.ttl, std::memory_order_relaxed);
+  entry->sizes = static_cast<std::uint32_t>(item.key.size() | value << 12);
+  if (with_extras) {
+    Extras extras{tick + item.soft, item.sliding ? item.ttl : 0, item.weight, item.stamp, {}};
+    std::copy(std::begin(item.tags), std::end(item.tags), std::begin(extras.tags));
+    std::memcpy(entry->at(12), &extras, sizeof extras);
+  }
+  std::memcpy(entry->at(entry->key_at(flags)), item.key.data(), item.key.size());
+  char* const to = const_cast<char*>(entry->value(flags).data());
+  if (item.box.object != nullptr) {
+    std::memcpy(to, &item.box, sizeof item.box);
+  } else if (value > 0) {
+    std::memcpy(to, item.value.data(), value);
+  }
+  entry->state.store(flags, std::memory_order_relaxed);
+
+  payload_ += item.key.size() + (item.box.object != nullptr ? item.box.bytes : value);
+  outside_ += item.box.bytes + item.weight;
+  if (item.pinned) pinned_ += charged;
+  ++entries_;
+  if (before != 0) {
+    index_.replace(hash << skip_, before, ref);
+    unlink(before, 0, Cause::replaced);
+  } else {
+    link(ref, hash, writer);
+    offer(ref, worth(*entry, flags));
+  }
+  if (item.ttl != 0) schedule(ref);
+  return before != 0 ? Stored::replaced : Stored::fresh;
+}
+
+bool Store::remove(std::string_view key, std::uint64_t hash, Cause cause) {
+  const Ref ref = index_.find(hash << skip_, [&](Ref at) { return same(at, key); });
+  if (ref == 0) return false;
+  const Entry* entry = arena_.at<Entry>(ref);
+  const bool was_there = !entry->expired(entry->flags(), tick_.load(std::memory_order_relaxed));
+  unlink(ref, hash, was_there ? cause : Cause::expired);
+  return was_there;
+}
+
+// Readers see an empty index at once; slots follow page by page. Entries are visited now only where somebody is told of each.
+void Store::clear() {
+  if (settings_.notify) {
+    for_each([&](const Entry& entry, std::uint32_t) { gone_.push_back({&entry, Cause::cleared}); });
+  }
+  counters_.by_cause[static_cast<int>(Cause::cleared)] += entries_;
+  Ref segments[2];
+  for (Ref& segment : segments) segment = allocate(Arena::segment_bytes, false, Epochs::self());
+  CHECK(segments[0] != 0 && segments[1] != 0);
+  if (void* directory = index_.restart(segments[0], segments[1], [&](Ref old) { retire(old, {}, nullptr); }))
+    retire(0, {}, directory);
+  arena_.detach_entries([&](std::uint32_t page) {
+    wheel_.remove(page);
+    cleared_.push_back(page);
+  });
+  due_.clear();
+  pooled_ = 0;
+  entries_ = payload_ = pinned_ = 0;
+  ghosts_.clear();
+  reclaim(true);
+}
+
+void Store::empty_cleared(std::uint32_t pages_max) {
+  for (; !cleared_.empty() && pages_max > 0; --pages_max) {
+    const std::uint32_t page = cleared_.back();
+    cleared_.pop_back();
+    const Arena::Page at = arena_.page(page);
+    for (std::uint32_t i = 0; i < at.slots; ++i) {
+      const Ref ref = arena_.first(page) + i * at.slot / 8;
+      Entry* entry = arena_.at<Entry>(ref);
+      const std::uint32_t flags = entry->flags();
+      if ((flags & Entry::live) == 0) continue;
+      entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
+      if ((flags & Entry::extras) != 0) outside_ -= entry->more().weight;
+      retire(ref, (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{}, nullptr);
+    }
+  }
+}
+
+void Store::resize(std::size_t bytes, std::size_t entries, const Epochs::Reader& writer) {
+  settings_.bytes = std::min(bytes, settings_.bytes_max);
+  settings_.entries = entries;
+  while (entries != 0 && entries_ > entries && evict_one(writer)) {}
+  for (int i = 0; over(0) && i < 1'000'000; ++i) {
+    if (!evict_page(writer)) break;
+    reclaim(true);
+  }
+}
+
+// Index, retirement ----------------------------------------------------------------------------------------------------
+
+void Store::link(Ref ref, std::uint64_t hash, const Epochs::Reader& writer) {
+  while (!index_.room(hash << skip_)) {
+    const Ref low = allocate(Arena::segment_bytes, false, writer);
+    const Ref high = allocate(Arena::segment_bytes, false, writer);
+    CHECK(low != 0 && high != 0);
+    const Index::Left left =
+        index_.grow(hash << skip_, low, high, [&](Ref at) { return hash_of(*arena_.at<Entry>(at)) << skip_; });
+    retire(left.segment, {}, nullptr);
+    if (left.directory != nullptr) retire(0, {}, left.directory);
+    reclaim(true);
+  }
+  index_.insert(hash << skip_, ref);
+}
+
+// A hash of 0: the index knows already (the place holds the successor).
+void Store::unlink(Ref ref, std::uint64_t hash, Cause cause) {
+  Entry* entry = arena_.at<Entry>(ref);
+  const std::uint32_t flags = entry->flags();
+  if (cause != Cause::replaced || hash != 0) index_.remove(hash << skip_, ref);
+  entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
+  const Box box = (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{};
+  payload_ -= entry->key_bytes() + (box.object != nullptr ? box.bytes : entry->value_bytes());
+  if ((flags & Entry::pinned) != 0) {
+    pinned_ -= Entry::bytes_for(entry->key_bytes(), entry->value_bytes(), (flags & Entry::extras) != 0) +
+               weight_of(*entry, flags);
+  }
+  if ((flags & Entry::extras) != 0) outside_ -= entry->more().weight;
+  --entries_;
+  ++counters_.by_cause[static_cast<int>(cause)];
+  if (settings_.notify) gone_.push_back({entry, cause});
+  retire(ref, box, nullptr);
+}
+
+void Store::retire(Ref ref, Box box, void* directory) {
+  limbo_.push_back({ref, box, directory, std::numeric_limits<std::uint64_t>::max()});
+  ++unstamped_;
+}
+
+void Store::reclaim(bool stamp) {
+  if (stamp && unstamped_ > 0) {
+    const std::uint64_t now = Epochs::advance();
+    for (std::size_t i = limbo_.size() - unstamped_; i < limbo_.size(); ++i) limbo_[i].stamp = now;
+    unstamped_ = 0;
+  }
+  const std::uint64_t oldest = Epochs::oldest();
+  while (!limbo_.empty() && limbo_.front().stamp < oldest) {
+    const Limbo left = limbo_.front();
+    limbo_.pop_front();
+    if (left.ref != 0) {
+      const std::uint32_t page = arena_.page_of(left.ref);
+      arena_.give(left.ref);
+      if (arena_.page(page).slot == 0) wheel_.remove(page);
+    }
+    if (left.box.object != nullptr) {
+      outside_ -= left.box.bytes;
+      settings_.drop(left.box);
+    }
+    Index::free_directory(left.directory);
+  }
+}
+
+// Room -----------------------------------------------------------------------------------------------------------------
+
+Ref Store::allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& writer) {
+  const auto slot = static_cast<std::uint32_t>(bytes);
+  for (int round = 0; round < 64; ++round) {
+    if (const Ref ref = arena_.take(slot)) return ref;
+    if (!cleared_.empty()) {
+      empty_cleared(4);
+      reclaim(true);
+      continue;
+    }
+    if (!may_evict || !over(arena_.page_bytes())) {
+      if (!arena_.open(slot)) return 0;
+      continue;
+    }
+    // A reader that was interrupted inside holds back what was removed: let it go on rather than throw others out for it.
+    for (int patience = 0; patience < 16; ++patience) {
+      reclaim(true);
+      if (limbo_.empty() || !over(arena_.page_bytes())) break;
+      if (const Ref ref = arena_.take(slot)) return ref;
+      std::this_thread::yield();
+    }
+    if (const Ref ref = arena_.take(slot)) return ref;
+    if (!over(arena_.page_bytes())) continue;
+    if (limbo_.size() > 4096 + entries_ / 4)
+      return 0;  // a reader has been inside for long: do not throw everything out
+    // In the first rounds one for one; then, if the sizes do not fit, a whole page.
+    bool some = false;
+    if (round < 4) {
+      const std::size_t batch = std::clamp<std::size_t>(entries_ / 256, 1, 256);
+      for (std::size_t i = 0; i < batch; ++i) some |= evict_one(writer);
+    } else {
+      some = evict_page(writer);
+    }
+    reclaim(true);
+    if (!some && round > 8) return 0;
+  }
+  return 0;
+}
+
+bool Store::valid(Ref ref) const {
+  const std::uint32_t page = arena_.page_of(ref);
+  if (page >= arena_.pages()) return false;
+  const Arena::Page& at = arena_.page(page);
+  if (at.slot == 0 || at.slot == Arena::segment_bytes || at.detached || (ref - arena_.first(page)) * 8 % at.slot != 0)
+    return false;
+  const std::uint32_t flags = arena_.at<Entry>(ref)->flags();
+  return (flags & Entry::live) != 0 && (flags & Entry::pinned) == 0;
+}
+
+void Store::offer(Ref ref, float worth) {
+  std::uint32_t most = 0;
+  for (std::uint32_t i = 0; i < pooled_; ++i) {
+    if (pool_[i].ref == ref) return void(pool_[i].worth = worth);
+    if (pool_[i].worth > pool_[most].worth) most = i;
+  }
+  if (pooled_ < pool_max) {
+    pool_[pooled_++] = {ref, worth};
+  } else if (worth < pool_[most].worth) {
+    pool_[most] = {ref, worth};
+  }
+}
+
+void Store::refresh_pool() {
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < pooled_; ++i) {
+    if (!valid(pool_[i].ref)) continue;
+    const Entry& entry = *arena_.at<Entry>(pool_[i].ref);
+    pool_[kept++] = {pool_[i].ref, worth(entry, entry.flags())};
+  }
+  pooled_ = kept;
+}
+
+// Weighs the next residents of an endless round over all pages, and tells the model what ages there are.
+void Store::look_around(const Epochs::Reader& writer, std::uint32_t count) {
+  ReuseModel::Stripe& stripe = model_.stripe(writer);
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
+  for (std::uint32_t empty_pages = 0; count > 0 && empty_pages <= arena_.pages();) {
+    if (hand_page_ >= arena_.pages()) hand_page_ = 1;
+    const Arena::Page& page = arena_.page(hand_page_);
+    if (page.slot == Arena::segment_bytes || page.detached || hand_slot_ >= page.slots) {
+      ++hand_page_;
+      ++empty_pages;
+      hand_slot_ = 0;
+      continue;
+    }
+    const Ref ref = arena_.first(hand_page_) + hand_slot_++ * page.slot / 8;
+    Entry* entry = arena_.at<Entry>(ref);
+    __builtin_prefetch(entry->at(std::size_t{page.slot} * 8));
+    const std::uint32_t flags = entry->flags();
+    if ((flags & Entry::live) == 0) continue;
+    --count;
+    model_.met(Use{flags & Use::mask}, writer, stripe);
+    if ((flags & Entry::pinned) != 0) continue;
+    offer(ref, entry->expired(flags, tick) ? -1.0F : worth(*entry, flags));
+  }
+  for (std::uint32_t i = 0; i < sweep / 2; ++i) {
+    if (const auto ghost = ghosts_.next()) model_.met_ghost(*ghost, writer, stripe);
+  }
+}
+
+bool Store::evict_one(const Epochs::Reader& writer) {
+  if (entries_ == 0) return false;
+  const bool small = entries_ < large;
+  look_around(writer, small ? sweep : sweep / 2);
+  if (small) refresh_pool();
+  for (std::uint32_t tries = 0; tries < 2 * pool_max; ++tries) {
+    if (pooled_ == 0) look_around(writer, sweep);
+    if (pooled_ == 0) return false;
+    Candidate* const least = std::min_element(pool_, pool_ + pooled_,
+                                              [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; });
+    const Candidate chosen = *least;
+    *least = pool_[--pooled_];
+    if (!valid(chosen.ref)) continue;
+    const Entry& entry = *arena_.at<Entry>(chosen.ref);
+    const std::uint32_t flags = entry.flags();
+    const bool expired = entry.expired(flags, tick_.load(std::memory_order_relaxed));
+    if (const float now = worth(entry, flags); !expired && now > chosen.worth * 1.5F && pooled_ > 0) {
+      offer(chosen.ref, now);  // it was used since it was weighed
+      continue;
+    }
+    const std::uint64_t hash = hash_of(entry);
+    if (!expired) ghosts_.add(hash, Use{flags & Use::mask}, model_.now());
+    unlink(chosen.ref, hash, expired ? Cause::expired : Cause::evicted);
+    return true;
+  }
+  return false;
+}
+
+// Sizes have shifted: the emptiest of a few pages is emptied for other sizes.
+bool Store::evict_page(const Epochs::Reader& writer) {
+  std::uint32_t best = 0;
+  double best_share = 2;
+  for (std::uint32_t i = 0, looked = 0; i < arena_.pages() && looked < 16; ++i) {
+    if (++hand_page_ >= arena_.pages()) hand_page_ = 1;
+    hand_slot_ = 0;
+    const Arena::Page& page = arena_.page(hand_page_);
+    if (page.slot == 0 || page.slot == Arena::segment_bytes || page.detached) continue;
+    ++looked;
+    const double share = static_cast<double>(page.taken) / page.slots;
+    if (share < best_share) best_share = share, best = hand_page_;
+  }
+  if (best == 0) return false;
+  bool some = false;
+  const Arena::Page page = arena_.page(best);
+  for (std::uint32_t i = 0; i < page.slots; ++i) {
+    const Ref ref = arena_.first(best) + i * page.slot / 8;
+    const Entry& entry = *arena_.at<Entry>(ref);
+    const std::uint32_t flags = entry.flags();
+    if ((flags & Entry::live) == 0 || (flags & Entry::pinned) != 0) continue;
+    const std::uint64_t hash = hash_of(entry);
+    ghosts_.add(hash, Use{flags & Use::mask}, model_.now());
+    unlink(ref, hash, Cause::evicted);
+    some = true;
+  }
+  static_cast<void>(writer);
+  return some;
+}
+
+// Deadlines ------------------------------------------------------------------------------------------------------------
+
+std::uint32_t Store::wheel_time(std::uint32_t deadline) const {
+  const auto left = static_cast<std::int32_t>(deadline - last_tick_);
+  return static_cast<std::uint32_t>((ticks_ + static_cast<std::uint64_t>(std::max(left, 0))) >> wheel_shift) + 1;
+}
+
+void Store::schedule(Ref ref) {
+  const std::uint32_t page = arena_.page_of(ref);
+  const std::uint32_t due = wheel_time(arena_.at<Entry>(ref)->deadline.load(std::memory_order_relaxed));
+  if (!wheel_.holds(page) || static_cast<std::int32_t>(due - wheel_.due(page)) < 0) wheel_.place(page, due);
+}
+
+void Store::expire(std::uint32_t pages_max) {
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
+  ticks_ += tick - last_tick_;
+  last_tick_ = tick;
+  wheel_.advance(static_cast<std::uint32_t>(ticks_ >> wheel_shift), [&](std::uint32_t page) { due_.push_back(page); });
+  for (; pages_max > 0 && !due_.empty(); --pages_max) {
+    const std::uint32_t page = due_.back();
+    due_.pop_back();
+    expire_page(page);
+  }
+  empty_cleared(1);
+  if (unstamped_ > 0 && pages_max > 1) reclaim(true);
+}
+
+void Store::expire_page(std::uint32_t index) {
+  const Arena::Page page = arena_.page(index);
+  if (page.slot == 0 || page.slot == Arena::segment_bytes || page.detached) return;
+  for (std::uint32_t i = 0; i < page.slots; ++i) {
+    const Ref ref = arena_.first(index) + i * page.slot / 8;
+    const Entry& entry = *arena_.at<Entry>(ref);
+    const std::uint32_t flags = entry.flags();
+    if ((flags & Entry::live) == 0 || (flags & Entry::endless) != 0) continue;
+    if (entry.expired(flags, last_tick_)) {
+      unlink(ref, hash_of(entry), Cause::expired);
+    } else {
+      schedule(ref);
+    }
+  }
+}
+
+// Invariants -----------------------------------------------------------------------------------------------------------
+
+void Store::validate() const {
+  std::size_t entries = 0, payload = 0, weight = 0;
+  for_each([&](const Entry& entry, std::uint32_t flags) {
+    CHECK((flags & Entry::live) != 0);
+    CHECK(find(entry.key(flags), hash_of(entry)) == &entry);
+    ++entries;
+    payload += entry.key_bytes() + ((flags & Entry::boxed) != 0 ? entry.box(flags).bytes : entry.value_bytes());
+    weight += weight_of(entry, flags);
+    if ((flags & Entry::endless) != 0) return;
+    const auto offset = reinterpret_cast<const std::byte*>(&entry) - arena_.base();
+    const auto page = static_cast<std::uint32_t>(offset / arena_.page_bytes());
+    const bool waits = std::find(due_.begin(), due_.end(), page) != due_.end();
+    const std::uint32_t due = wheel_time(entry.deadline.load(std::memory_order_relaxed));
+    CHECK(waits || (wheel_.holds(page) && static_cast<std::int32_t>(wheel_.due(page) - due) <= 0));
+  });
+  CHECK(entries == entries_);
+  CHECK(payload == payload_);
+  for (const Limbo& left : limbo_) weight += left.box.bytes;
+  CHECK(cleared_.empty() ? weight == outside_ : weight <= outside_);
+  std::size_t live = 0;
+  for (std::uint32_t i = 1; i < arena_.pages(); ++i) {
+    const Arena::Page& page = arena_.page(i);
+    if (page.slot == 0 || page.slot == Arena::segment_bytes) continue;
+    std::size_t taken = page.slots;
+    for (Ref free = page.free; free != 0; free = arena_.at<Entry>(free)->deadline.load(std::memory_order_relaxed))
+      --taken;
+    CHECK(taken == page.taken);
+    if (page.detached) continue;
+    for (std::uint32_t s = 0; s < page.slots; ++s) {
+      if ((arena_.at<Entry>(arena_.first(i) + s * page.slot / 8)->flags() & Entry::live) != 0) ++live;
+    }
+  }
+  CHECK(live == entries_);
+}
+
+}  // namespace chaveiro::cache

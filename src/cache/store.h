@@ -1,0 +1,176 @@
+// cache/store.h
+//
+// One shard of the memory level: entries, their index, their deadlines and the memory of all that. It stays below its budget
+// of bytes, all counted: slots (also free ones of opened pages, and those that readers may still see), index, ghosts, boxes,
+// declared weights.
+//
+// Threads: find() any, inside a Section. Everything else under lock().
+// Time:    find O(1), lock-free and without a write; put O(1) amortised.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <limits>
+#include <mutex>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cache/ghosts.h"
+#include "cache/hash.h"
+#include "cache/index.h"
+#include "cache/reuse.h"
+#include "cache/wheel.h"
+
+namespace chaveiro::cache {
+
+enum class Cause : std::uint8_t { expired, evicted, replaced, removed, cleared };
+enum class Stored : std::uint8_t {
+  fresh,      // the key was not there
+  replaced,   // it was; its old value is gone
+  too_large,  // key above 1,984 bytes, or entry above an eighth of the shard's budget; an old value is gone
+  full,  // no room could be made (pinned entries, or readers that hold on to what was removed); an old value is gone
+};
+
+struct Item {
+  std::string_view key;
+  std::string_view value;  // or
+  Box box;                 // …with an object; the store owns it from then on, whatever put() answers
+  std::uint32_t ttl = 0;   // ticks; 0: for ever
+  std::uint32_t soft = 0;  // ticks; 0: none
+  bool sliding = false, pinned = false;
+  std::uint32_t weight = 0;
+  std::uint16_t tags[4] = {};
+  std::uint32_t stamp = 0;
+};
+
+class Store {
+ public:
+  struct Settings {
+    std::size_t bytes;
+    std::size_t bytes_max;    // what resize() may reach
+    std::size_t entries = 0;  // 0: only bytes bound
+    std::uint64_t seed = 0;
+    std::uint32_t hash_skip = 0;  // upper bits of the hash that chose this shard
+    void (*drop)(Box) = nullptr;
+    bool notify = false;
+  };
+  struct Gone {
+    const Entry* entry;
+    Cause cause;
+  };
+  struct Counters {
+    std::uint64_t by_cause[5] = {};
+    std::uint64_t refused = 0, comebacks = 0;
+  };
+
+  Store(Settings settings, ReuseModel& model, const std::atomic<std::uint32_t>& tick);
+  ~Store();
+
+  std::mutex& lock() { return mutex_; }
+
+  const Entry* find(std::string_view key, std::uint64_t hash) const {
+    const Ref ref = index_.find(hash << skip_, [&](Ref at) { return same(at, key); });
+    return ref == 0 ? nullptr : arena_.at<Entry>(ref);
+  }
+  const void* line_of(std::uint64_t hash) const { return index_.line_of(hash << skip_); }
+  // The first candidate's entry, for prefetching.
+  const Entry* guess(std::uint64_t hash) const {
+    const Ref ref = index_.find(hash << skip_, [](Ref) { return true; });
+    return ref == 0 ? nullptr : arena_.at<Entry>(ref);
+  }
+
+  Stored put(const Item& item, std::uint64_t hash, const Epochs::Reader& writer);
+  bool remove(std::string_view key, std::uint64_t hash, Cause cause);
+  void clear();
+  void resize(std::size_t bytes, std::size_t entries, const Epochs::Reader& writer);
+  void expire(std::uint32_t pages_max);  // gives back what the deadlines allow
+
+  // What was unlinked since the last call: only with Settings::notify; valid while the caller is inside a Section.
+  std::vector<Gone> take_gone() { return std::exchange(gone_, {}); }
+
+  std::size_t entries() const { return entries_; }
+  std::size_t bytes() const { return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_; }
+  std::size_t payload() const { return payload_; }
+  std::size_t ghosts() const { return ghosts_.count(); }
+  const Counters& counters() const { return counters_; }
+  // Calls each(entry, flags) for every live entry.
+  template <class Each>
+  void for_each(Each each) const {
+    index_.for_each([&](Ref ref) {
+      const Entry* entry = arena_.at<Entry>(ref);
+      each(*entry, entry->flags());
+    });
+  }
+  // CHECKs every invariant: index against slots, bytes against their sum, wheel against deadlines.
+  void validate() const;
+
+ private:
+  static constexpr std::uint32_t sweep =
+      16;  // residents weighed for each one thrown out, in small caches; 8 in large ones
+  static constexpr std::uint32_t pool_max = 32;
+  struct Candidate {
+    Ref ref = 0;
+    float worth = 0;
+  };
+  struct Limbo {
+    Ref ref;
+    Box box;
+    void* directory;
+    std::uint64_t stamp;
+  };
+
+  bool same(Ref ref, std::string_view key) const {
+    const Entry* entry = arena_.at<Entry>(ref);
+    return entry->key_bytes() == key.size() && entry->key(entry->flags()) == key;
+  }
+  std::uint64_t hash_of(const Entry& entry) const { return hash_bytes(entry.key(entry.flags()), settings_.seed); }
+  std::size_t weight_of(const Entry& entry, std::uint32_t flags) const;
+
+  Ref allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& writer);
+  bool over(std::size_t more) const { return bytes() + more > settings_.bytes; }
+  Ref write(const Item& item, std::size_t bytes, bool with_extras, Use use, const Epochs::Reader& writer);
+  void link(Ref ref, std::uint64_t hash, const Epochs::Reader& writer);
+  void unlink(Ref ref, std::uint64_t hash, Cause cause);
+  void retire(Ref ref, Box box, void* directory);
+  void reclaim(bool stamp);
+  void schedule(Ref ref);
+  void expire_page(std::uint32_t page);
+  void empty_cleared(std::uint32_t pages_max);
+  void refresh_pool();
+  void offer(Ref ref, float worth);
+  bool valid(Ref ref) const;
+  std::uint32_t wheel_time(std::uint32_t deadline) const;
+  bool evict_one(const Epochs::Reader& writer);
+  bool evict_page(const Epochs::Reader& writer);
+  void look_around(const Epochs::Reader& writer, std::uint32_t count);
+  float worth(const Entry& entry, std::uint32_t flags) const;
+
+  // Readers' side.
+  Arena arena_;
+  Index index_;
+  std::uint32_t skip_;
+  const std::atomic<std::uint32_t>& tick_;
+
+  // Under the lock.
+  std::mutex mutex_;
+  Settings settings_;
+  ReuseModel& model_;
+  Ghosts ghosts_;
+  Wheel wheel_;
+  std::vector<std::uint32_t> due_;      // pages whose time has come and that wait to be looked through
+  std::vector<std::uint32_t> cleared_;  // detached pages whose entries are still to be given back
+  std::deque<Limbo> limbo_;
+  std::size_t unstamped_ = 0;  // at the end of limbo_
+  Candidate pool_[pool_max] = {};
+  std::uint32_t pooled_ = 0;
+  std::uint32_t hand_page_ = 1, hand_slot_ = 0;
+  std::size_t entries_ = 0, payload_ = 0, outside_ = 0, pinned_ = 0;
+  std::uint64_t puts_ = 0;
+  std::uint32_t last_tick_ = 0;
+  std::uint64_t ticks_ = 0;  // like tick_, without wrapping
+  Counters counters_;
+  std::vector<Gone> gone_;
+};
+
+}  // namespace chaveiro::cache
