@@ -1,0 +1,7 @@
+# find_package(chaveiro): chaveiro::base and chaveiro::cache. What they link is looked for here.
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(OpenSSL)
+find_dependency(PkgConfig)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+include(${CMAKE_CURRENT_LIST_DIR}/chaveiro-targets.cmake)

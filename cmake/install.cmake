@@ -1,0 +1,24 @@
+# `cmake --install build/release --component library --prefix DIR`: the rooms that are of use alone, so that another project says
+# find_package(chaveiro) and links chaveiro::cache. Headers are included as "cache/memory.h".
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+foreach(room base cache)
+  set_target_properties(chaveiro_${room} PROPERTIES EXPORT_NAME ${room})
+  target_compile_features(chaveiro_${room} PUBLIC cxx_std_20)
+  install(TARGETS chaveiro_${room} EXPORT chaveiro ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+  install(DIRECTORY src/${room}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chaveiro/${room} COMPONENT library
+          FILES_MATCHING PATTERN "*.h")
+endforeach()
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/chaveiro)
+install(EXPORT chaveiro NAMESPACE chaveiro:: FILE chaveiro-targets.cmake DESTINATION ${package} COMPONENT library)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/chaveiro-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES cmake/chaveiro-config.cmake ${CMAKE_BINARY_DIR}/chaveiro-config-version.cmake DESTINATION ${package}
+        COMPONENT library)
+
+if(CHAVEIRO_TESTS AND NOT CHAVEIRO_SANITIZE)
+  # The example is built against an installation, as a stranger would.
+  add_test(NAME Examples.cache_memory_builds_against_the_installed_package
+           COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR}/examples/cache_memory
+                   -DCOMPILER=${CMAKE_CXX_COMPILER} -P ${CMAKE_SOURCE_DIR}/examples/run.cmake)
+  set_tests_properties(Examples.cache_memory_builds_against_the_installed_package PROPERTIES TIMEOUT 120)
+endif()
