@@ -1,5 +1,7 @@
 #include "api/rest/server.h"
 
+#include <utility>
+
 #include "api/rest/problem.h"
 #include "api/rest/router.h"
 #include "base/log.h"
@@ -31,26 +33,30 @@ void show_rate(net::Response& response, const std::optional<RateAnswer>& rate) {
   response.headers.add("X-RateLimit-Reset", std::to_string(seconds));
 }
 
-// One request on its way through the edge: what its handler needs, and the answer that is owed.
-// Lives in one place from beginning to end: its parts point to one another.
+// Bodies beyond this are read by the pool, so that no caller keeps the I/O thread busy.
+constexpr std::size_t body_bytes_at_once = 16 * 1024;
+
+// One request on its way through the edge: what its handler needs, and the answer that is owed. It lives in one place from
+// beginning to end: its parts point to one another.
 class Request {
  public:
   Request(const Services& services, const Route& route, net::Request request, PathValues values,
           net::Responder responder, Call call)
-      : route_(route),
+      : services_(services),
+        route_(route),
         request_(std::move(request)),
+        values_(std::move(values)),
         responder_(std::move(responder)),
-        call_(std::move(call)),
-        in_(services.fields, InputForm{&route.parameters, route.request}, request_, std::move(values)),
-        exchange_{services, call_, in_, request_.stream.get()} {}
-
-  void refuse_field(const FieldViolation& fault) { in_.fields().refuse(fault.field, fault.description); }
+        call_(std::move(call)) {}
 
   // The chain has refused it, and has finished the call.
   void refuse() {
-    if (request_.stream) request_.stream.reset();
+    request_.stream.reset();
     answer(call_.admitted().error());
   }
+
+  // To be told with the other faults of form.
+  void refuse_field(FieldViolation fault) { early_faults_.push_back(std::move(fault)); }
 
   // Whether a role of the caller has the route's permission. What it may touch is decided further in.
   bool permitted() {
@@ -68,11 +74,11 @@ class Request {
 
   // On the I/O thread. False: the pool must go on.
   bool try_at_once() {
-    if (route_.work.on_io_thread) return finish(route_.work.handle(exchange_)), true;
-    if (!route_.work.at_once) return false;
-    auto answer = route_.work.at_once(exchange_);
-    if (!answer) return false;
-    finish(std::move(*answer));
+    if (route_.work.on_io_thread) return finish(route_.work.handle(exchange())), true;
+    if (!route_.work.at_once || request_.body.size() > body_bytes_at_once) return false;
+    auto result = route_.work.at_once(exchange());
+    if (!result) return false;
+    finish(std::move(*result));
     return true;
   }
 
@@ -81,17 +87,28 @@ class Request {
     if (turn == Turn::late) return finish(fail(Code::deadline, "", "the time ran out before the request was begun"));
     if (turn == Turn::stopped) return finish(fail(Code::unavailable, "", "the process is stopping"));
     if (route_.work.stream) return stream();
-    finish(route_.work.handle(exchange_));
+    finish(route_.work.handle(exchange()));
   }
 
-  void finish(Result<Answer> result) {
-    answer(result);
+  // Counted and logged before the answer leaves, so that whoever has the answer finds it there.
+  void finish(const Result<Answer>& result) {
     end(result);
+    answer(result);
   }
 
  private:
+  // Reads the parameters and the body, once.
+  Exchange& exchange() {
+    if (exchange_) return *exchange_;
+    in_.emplace(services_.fields, InputForm{&route_.parameters, route_.request}, request_, std::move(values_));
+    for (FieldViolation& fault : early_faults_)
+      in_->fields().refuse(std::move(fault.field), std::move(fault.description));
+    return exchange_.emplace(Exchange{services_, call_, *in_, request_.stream.get()});
+  }
+
   template <class T>
   void end(const Result<T>& result) {
+    if (std::exchange(ended_, true)) return;
     result ? call_.finish() : call_.finish(result.error());
   }
 
@@ -119,16 +136,17 @@ class Request {
   // connection: the peer sees that the body is not whole.
   void stream() {
     std::optional<net::ResponseWriter> writer;
+    Exchange& asked = exchange();
     const auto open = [&] {
       net::Response head;
       head.status = route_.success;
       head.headers.add("Content-Type",
-                       in_.text("format") == "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
+                       asked.in.text("format") == "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
       dress(head);
       answered_ = true;
       writer.emplace(responder_.stream(std::move(head)));
     };
-    const auto written = route_.work.stream(exchange_, [&](std::string_view piece) {
+    const auto written = route_.work.stream(asked, [&](std::string_view piece) {
       if (!writer) open();
       return static_cast<bool>(writer->write(piece, Deadline::in(std::chrono::seconds{30})));
     });
@@ -138,12 +156,16 @@ class Request {
     end(written);
   }
 
+  const Services& services_;
   const Route& route_;
   net::Request request_;
+  PathValues values_;
   net::Responder responder_;
   Call call_;
-  Input in_;
-  Exchange exchange_;
+  std::vector<FieldViolation> early_faults_;
+  std::optional<Input> in_;
+  std::optional<Exchange> exchange_;
+  bool ended_ = false;
   bool answered_ = false;
 };
 

@@ -48,7 +48,7 @@ function limits(schema) {
   const said = [];
   const shape = resolve(schema) || {};
   if (shape.enum) said.push(shape.enum.filter((value) => value !== null).join(' · '));
-  if (shape.maxLength) said.push('at most ' + shape.maxLength + ' characters');
+  if (shape.maxLength && !shape.format) said.push('at most ' + shape.maxLength + ' characters');
   if (shape.minimum !== undefined && shape.maximum !== undefined) said.push(shape.minimum + ' to ' + shape.maximum);
   if (shape.maxItems) said.push('at most ' + shape.maxItems + ' items');
   return said.join('; ');
@@ -189,7 +189,7 @@ function show() {
       for (const [method, operation] of Object.entries(methods)) {
         if (!operation.tags.includes(tag.name)) continue;
         main.append(operationNode(path, method, operation));
-        links.append(el('a', { href: '#' + operation.operationId, 'data-find': (path + ' ' + operation.operationId + ' ' + operation.summary).toLowerCase() },
+        links.append(el('a', { href: '#' + operation.operationId, title: operation.summary, 'data-find': (path + ' ' + operation.operationId + ' ' + operation.summary).toLowerCase() },
           el('span', { class: 'verb ' + method }, method), el('span', {}, operation.summary)));
       }
     $('groups').append(links);
@@ -198,13 +198,17 @@ function show() {
   for (const [name, schema] of Object.entries(api.components.schemas))
     main.append(el('details', { class: 'schema', id: 'schema-' + name },
       el('summary', {}, el('span', { class: 'path' }, name), el('span', { class: 'says' }, schema.enum ? schema.enum.join(' · ') : schema.description || '')),
-      el('div', { class: 'body' }, members(schema.type === 'object' ? schema : schema))));
+      el('div', { class: 'body' }, members(schema))));
 }
 
 function openTarget() {
   const node = location.hash && $(decodeURIComponent(location.hash.slice(1)));
+  for (const link of document.querySelectorAll('nav a')) {
+    const here = link.getAttribute('href') === location.hash;
+    link.classList.toggle('here', here);
+    if (here) link.scrollIntoView({ block: 'nearest' });
+  }
   if (node instanceof HTMLDetailsElement) { node.open = true; node.scrollIntoView(); }
-  for (const link of document.querySelectorAll('nav a')) link.classList.toggle('here', link.getAttribute('href') === location.hash);
 }
 
 async function showHealth() {
@@ -220,7 +224,10 @@ $('search').addEventListener('input', (event) => {
   const wanted = event.target.value.trim().toLowerCase();
   for (const group of $('groups').children) {
     let any = false;
-    for (const link of group.querySelectorAll('a')) { link.hidden = !link.dataset.find.includes(wanted); any ||= !link.hidden; link.style.display = link.hidden ? 'none' : ''; }
+    for (const link of group.querySelectorAll('a')) {
+      link.hidden = !link.dataset.find.includes(wanted);
+      any ||= !link.hidden;
+    }
     group.hidden = !any;
   }
 });
