@@ -97,6 +97,16 @@ std::string to_json_line(const Anchor& anchor);
 // Errors: invalid (not an anchor line), corrupt (the MAC does not fit).
 Result<Anchor> read_anchor(const Secret& installation_key, std::string_view line);
 
+// What the walk needs to know of a record, whatever kind it is.
+struct ChainLink {
+  std::string_view writer;
+  Month month = 0;
+  std::uint64_t number = 0;
+  const Digest& previous;
+  const Digest& hash;
+  bool whole = true;  // its content fits its hash
+};
+
 // Checks records one after another; feed it every record of a chain in stored order, then call finish().
 class ChainChecker {
  public:
@@ -104,6 +114,9 @@ class ChainChecker {
   // The first month of a writer may start with any head (older months were purged); each later one must start with the
   // head of the month before it.
   void feed(const AuditRecord& record);
+  void feed(const ChainLink& link);
+  // Something that only whoever reads the file can see (torn).
+  void report(ChainFault::Kind kind, std::string_view writer, Month month, std::uint64_t number, std::string message);
   void expect(const Anchor& anchor);  // before the first feed()
   // Faults found, in order, at most 1,000; empty: the chain holds. `records` counts what was read.
   std::vector<ChainFault> finish();
@@ -118,9 +131,8 @@ class ChainChecker {
     std::uint64_t number = 0;
     Digest head{};
   };
-  void add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number, const std::string& message);
-  void follow(Chain& chain, const AuditRecord& record);
-  void compare_with_anchors(const AuditRecord& record);
+  void follow(Chain& chain, const ChainLink& link);
+  void compare_with_anchors(const ChainLink& link);
   void look_for_cut_tails();
 
   std::string chain_;

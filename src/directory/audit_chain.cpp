@@ -62,17 +62,23 @@ void ChainChecker::expect(const Anchor& anchor) {
   if (anchor.chain == chain_) anchors_.push_back(anchor);
 }
 
-void ChainChecker::add(ChainFault::Kind kind, const AuditRecord& record, std::uint64_t number,
-                       const std::string& message) {
+void ChainChecker::report(ChainFault::Kind kind, std::string_view writer, Month month, std::uint64_t number,
+                          std::string message) {
   if (faults_.size() >= faults_max) return;
-  faults_.push_back({kind, record.writer, record.month, number,
-                     name_of(record.writer, record.month) + ", record " + std::to_string(number) + ": " + message});
+  faults_.push_back({kind, std::string(writer), month, number,
+                     name_of(writer, month) + ", record " + std::to_string(number) + ": " + message});
 }
 
 void ChainChecker::feed(const AuditRecord& record) {
+  feed(ChainLink{record.writer, record.month, record.number, record.previous, record.hash,
+                 chain_hash(record) == record.hash});
+}
+
+void ChainChecker::feed(const ChainLink& record) {
   ++records_;
-  if (chain_hash(record) != record.hash)
-    add(ChainFault::Kind::changed, record, record.number, "its content does not fit its hash; somebody changed it");
+  if (!record.whole)
+    report(ChainFault::Kind::changed, record.writer, record.month, record.number,
+           "its content does not fit its hash; somebody changed it");
   compare_with_anchors(record);
   const auto last =
       std::find_if(chains_.rbegin(), chains_.rend(), [&](const Chain& chain) { return chain.writer == record.writer; });
@@ -81,28 +87,27 @@ void ChainChecker::feed(const AuditRecord& record) {
     return;
   }
   if (record.number != 1) {
-    add(ChainFault::Kind::missing, record, 1,
-        "the month begins with record " + std::to_string(record.number) + "; those before it are gone");
+    report(ChainFault::Kind::missing, record.writer, record.month, 1,
+           "the month begins with record " + std::to_string(record.number) + "; those before it are gone");
   } else if (last != chains_.rend() && record.previous != last->head) {
-    const AuditRecord end{.writer = last->writer, .month = last->month};
-    add(ChainFault::Kind::cut, end, last->number + 1,
-        "the next month does not go on from record " + std::to_string(last->number) +
-            "; records were cut off at the end of this month, or its last one was replaced");
+    report(ChainFault::Kind::cut, last->writer, last->month, last->number + 1,
+           "the next month does not go on from record " + std::to_string(last->number) +
+               "; records were cut off at the end of this month, or its last one was replaced");
   }
-  chains_.push_back({record.writer, record.month, record.number, record.hash});
+  chains_.push_back({std::string(record.writer), record.month, record.number, record.hash});
 }
 
 // `record` is of the chain's month, or of one that lies before it.
-void ChainChecker::follow(Chain& chain, const AuditRecord& record) {
+void ChainChecker::follow(Chain& chain, const ChainLink& record) {
   if (record.month == chain.month && record.number > chain.number) {
     if (record.number > chain.number + 1) {
-      add(ChainFault::Kind::missing, record, chain.number + 1,
-          record.number == chain.number + 2
-              ? "it is not there"
-              : "it and those up to " + std::to_string(record.number - 1) + " are not there");
+      report(ChainFault::Kind::missing, record.writer, record.month, chain.number + 1,
+             record.number == chain.number + 2
+                 ? "it is not there"
+                 : "it and those up to " + std::to_string(record.number - 1) + " are not there");
     } else if (record.previous != chain.head) {
-      add(ChainFault::Kind::changed, record, chain.number,
-          "record " + std::to_string(record.number) + " names another hash for it; one of the two was replaced");
+      report(ChainFault::Kind::changed, record.writer, record.month, chain.number,
+             "record " + std::to_string(record.number) + " names another hash for it; one of the two was replaced");
     }
     chain.number = record.number;
     chain.head = record.hash;
@@ -116,7 +121,7 @@ void ChainChecker::follow(Chain& chain, const AuditRecord& record) {
   const std::string message = "it stands behind record " + std::to_string(chain.number) + " of " +
                               name_of(chain.writer, chain.month) + "; records were moved or written twice";
   if (said_missing == faults_.end()) {
-    add(ChainFault::Kind::reordered, record, record.number, message);
+    report(ChainFault::Kind::reordered, record.writer, record.month, record.number, message);
   } else {
     said_missing->kind = ChainFault::Kind::reordered;
     said_missing->message =
@@ -124,12 +129,12 @@ void ChainChecker::follow(Chain& chain, const AuditRecord& record) {
   }
 }
 
-void ChainChecker::compare_with_anchors(const AuditRecord& record) {
+void ChainChecker::compare_with_anchors(const ChainLink& record) {
   for (const Anchor& anchor : anchors_) {
     if (anchor.writer == record.writer && anchor.month == record.month && anchor.number == record.number &&
         anchor.head != record.hash)
-      add(ChainFault::Kind::changed, record, record.number,
-          "the anchor states another hash; the chain was written anew from here or before");
+      report(ChainFault::Kind::changed, record.writer, record.month, record.number,
+             "the anchor states another hash; the chain was written anew from here or before");
   }
 }
 
@@ -138,13 +143,13 @@ void ChainChecker::look_for_cut_tails() {
     const auto found = std::find_if(chains_.begin(), chains_.end(), [&](const Chain& chain) {
       return chain.writer == anchor.writer && chain.month == anchor.month;
     });
-    const AuditRecord end{.writer = anchor.writer, .month = anchor.month};
     if (found == chains_.end()) {
-      add(ChainFault::Kind::cut, end, 1,
-          "an anchor states " + std::to_string(anchor.number) +
-              " records and the whole month is gone; unless retention removed it, somebody did");
+      report(ChainFault::Kind::cut, anchor.writer, anchor.month, 1,
+             "an anchor states " + std::to_string(anchor.number) +
+                 " records and the whole month is gone; unless retention removed it, somebody did");
     } else if (found->number < anchor.number) {
-      add(ChainFault::Kind::cut, end, found->number + 1,
+      report(
+          ChainFault::Kind::cut, anchor.writer, anchor.month, found->number + 1,
           "it is not there, and an anchor states " + std::to_string(anchor.number) + " records; the end was cut off");
     }
   }

@@ -182,6 +182,19 @@ TEST_P(StoreRecords, the_list_for_people_is_filtered) {
   EXPECT_EQ(count({.ispb = our_ispb, .from = mine.at, .until = mine.at}), 0u);
 }
 
+TEST_P(StoreRecords, a_note_stands_in_the_chain_and_counts_as_a_commit) {
+  const std::uint64_t before = must(registration_of(1));
+  ASSERT_TRUE(store->note({"set_log", "log", our_ispb, {"admin", "c"}, day_one, "level=debug"}, soon()));
+  const AuditRecord last = every_record().back();
+  EXPECT_EQ(last.operation, "set_log");
+  EXPECT_EQ(last.resource_type, "log");
+  EXPECT_EQ(last.after, "level=debug");
+  EXPECT_EQ(last.person, Digest{});
+  EXPECT_GT(last.sequence, before);
+  EXPECT_GT(must(registration_of(2)), last.sequence);
+  EXPECT_EQ(store->note({}, Deadline::in(Micros(-1))).error().code, Code::deadline);
+}
+
 TEST_P(StoreRecords, an_erased_person_is_nowhere_and_the_chain_holds) {
   const Past past = past_of(1);
   const Past other = past_of(2);

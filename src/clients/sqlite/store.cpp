@@ -82,6 +82,15 @@ std::vector<Result<Committed>> SqliteStore::commit_all(std::span<const Change> c
   return impl_->writer->commit_all(changes, deadline);
 }
 
+Result<void> SqliteStore::note(const Note& note, Deadline deadline) {
+  const auto record = [note](Group& group) -> Result<std::uint64_t> {
+    TRY_VOID(group.note(note, Digest{}));
+    return std::uint64_t{1};
+  };
+  TRY_VOID(impl_->writer->run(record, deadline));
+  return {};
+}
+
 void SqliteStore::on_commit(CommitHook hook) { impl_->writer->on_commit(std::move(hook)); }
 
 Result<void> SqliteStore::check(Deadline deadline) {

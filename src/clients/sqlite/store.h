@@ -74,6 +74,7 @@ class SqliteStore final : public directory::Store {
 
   Result<directory::Statistics> statistics(const directory::Ispb& ispb, Deadline deadline) override;
 
+  Result<void> note(const directory::Note& note, Deadline deadline) override;
   Result<std::uint64_t> erase_person(std::string_view tax_id, const directory::Actor& actor, UtcTime at,
                                      Deadline deadline) override;
   Result<std::uint64_t> purge(UtcTime before, const directory::Actor& actor, UtcTime at, Deadline deadline) override;
