@@ -58,6 +58,8 @@ float Store::worth(const Entry& entry, std::uint32_t flags) const {
 // Put, remove, clear ---------------------------------------------------------------------------------------------------
 
 Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& writer) {
+  __builtin_prefetch(index_.line_of(hash << skip_));
+  __builtin_prefetch(ghosts_.line(hash));
   const bool with_extras = item.soft != 0 || item.sliding || item.weight != 0 || item.tags[0] != 0;
   const std::size_t value = item.box.object != nullptr ? sizeof(Box) : item.value.size();
   const std::size_t bytes = Entry::bytes_for(item.key.size(), value, with_extras);
@@ -316,6 +318,7 @@ bool Store::valid(Ref ref) const {
 }
 
 void Store::offer(Ref ref, float worth) {
+  if (pooled_ == pool_max && worth >= pool_worst_) return;
   std::uint32_t most = 0;
   for (std::uint32_t i = 0; i < pooled_; ++i) {
     if (pool_[i].ref == ref) return void(pool_[i].worth = worth);
@@ -326,6 +329,9 @@ void Store::offer(Ref ref, float worth) {
   } else if (worth < pool_[most].worth) {
     pool_[most] = {ref, worth};
   }
+  if (pooled_ < pool_max) return;
+  pool_worst_ = 0;
+  for (const Candidate& one : pool_) pool_worst_ = std::max(pool_worst_, one.worth);
 }
 
 void Store::refresh_pool() {

@@ -70,7 +70,10 @@ class Store {
   std::mutex& lock() { return mutex_; }
 
   const Entry* find(std::string_view key, std::uint64_t hash) const {
-    const Ref ref = index_.find(hash << skip_, [&](Ref at) { return same(at, key); });
+    const Ref ref = index_.find(hash << skip_, [&](Ref at) {
+      __builtin_prefetch(arena_.at<Entry>(at)->at(64));  // its lines come together, not one after the other
+      return same(at, key);
+    });
     return ref == 0 ? nullptr : arena_.at<Entry>(ref);
   }
   const void* line_of(std::uint64_t hash) const { return index_.line_of(hash << skip_); }
@@ -164,6 +167,7 @@ class Store {
   std::size_t unstamped_ = 0;  // at the end of limbo_
   Candidate pool_[pool_max] = {};
   std::uint32_t pooled_ = 0;
+  float pool_worst_ = 0;  // of a full pool: nothing worth more is looked at twice
   std::uint32_t hand_page_ = 1, hand_slot_ = 0;
   std::size_t entries_ = 0, payload_ = 0, outside_ = 0, pinned_ = 0;
   std::uint64_t puts_ = 0;
