@@ -5,17 +5,15 @@
 // Threads: any. visit() holds the value where it is for the length of the call.
 #pragma once
 
-#include <array>
 #include <atomic>
-#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "base/guarded.h"
 #include "cache/answer.h"
+#include "cache/memory.h"
 #include "cache/stamps.h"
 #include "cache/tiered_options.h"
 
@@ -60,90 +58,73 @@ struct NearStats {
   std::uint64_t evicted = 0;
 };
 
+// Deadlines are told by the values themselves, to the microsecond; the memory level's own, of 10 ms, give the room back.
 template <class V>
 class Near {
  public:
-  Near(NearOptions options, const Clock& clock) : options_(options), clock_(clock) {}
+  Near(NearOptions options, const Clock& clock) : clock_(clock), ticked_(clock.steady().time_since_epoch().count()) {
+    if (!options.enabled) return;
+    memory_.emplace(MemoryOptions{.bytes = std::max(options.bytes_max, bytes_min), .ttl = Micros{0}, .jitter = 0},
+                    clock);
+  }
 
   // fn(const Held<V>&) if there is one; answers whether.
   template <class Fn>
   bool visit(std::string_view key, Fn&& fn) {
-    auto shard = shard_of(key).lock();
-    const auto found = shard->held.find(std::string(key));
-    if (found == shard->held.end()) return false;
-    if (found->second.held.keep_until <= clock_.steady()) {
-      shard->bytes -= found->second.bytes;
-      shard->order.erase(found->second.place);
-      shard->held.erase(found);
-      return false;
-    }
-    fn(std::as_const(found->second.held));
+    if (!memory_) return false;
+    const View<Held<V>> view = memory_->read(key);
+    if (!view) return false;
+    fn(*view);
     return true;
   }
-  void put(std::string_view key, Held<V> held, std::size_t value_bytes) {
-    if (!options_.enabled) return;
-    auto shard = shard_of(key).lock();
-    drop(*shard, key);
-    const std::size_t bytes = value_bytes + 2 * key.size() + sizeof(Held<V>) + 128;
-    shard->order.emplace_back(key);
-    shard->held.emplace(std::string(key), Node{std::move(held), bytes, std::prev(shard->order.end())});
-    shard->bytes += bytes;
-    while (shard->bytes > options_.bytes_max / shards && !shard->order.empty()) {
-      drop(*shard, std::string(shard->order.front()));
-      ++shard->evicted;
-    }
+  // `bytes` of the value, beyond what is held of it here.
+  void put(std::string_view key, Held<V> held, std::size_t bytes) {
+    if (!memory_) return;
+    const SteadyTime now = clock_.steady();
+    tick_at(now);
+    const auto left = std::chrono::duration_cast<Micros>(held.keep_until - now);
+    if (left <= Micros{0}) return erase(key);
+    const auto weight = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, UINT32_MAX));
+    memory_->put(key, std::move(held), {.ttl = std::min(left + tick_length, ttl_max), .weight = weight});
   }
   void erase(std::string_view key) {
-    shard_of(key).with([&](Shard& shard) { drop(shard, key); });
+    if (memory_) memory_->remove(key);
   }
   void clear() {
-    for (auto& shard : shards_) shard.with([](Shard& it) { it.held.clear(), it.order.clear(), it.bytes = 0; });
+    if (memory_) memory_->clear();
   }
-  // fn(key, held) for everything that is held; others may write meanwhile.
+  // fn(key, held) for everything that is held; fn must be quick and not come back here.
   template <class Fn>
-  void for_each(Fn&& fn) {
-    for (auto& guarded : shards_) {
-      auto shard = guarded.lock();
-      for (const auto& [key, node] : shard->held) fn(std::string_view(key), node.held);
-    }
+  void for_each(Fn&& fn) const {
+    if (memory_) memory_->for_each(fn);
   }
   NearStats stats() const {
-    NearStats sum;
-    for (const auto& guarded : shards_) {
-      const auto shard = guarded.lock();
-      sum.entries += shard->held.size();
-      sum.bytes += shard->bytes;
-      sum.evicted += shard->evicted;
-    }
-    return sum;
+    if (!memory_) return {};
+    const MemoryStats stats = memory_->stats();
+    return {stats.entries, stats.bytes, stats.evicted};
   }
-  void tick() {}
+  void tick() {
+    if (memory_) tick_at(clock_.steady());
+  }
+  void resize(std::size_t bytes) {
+    if (memory_) memory_->resize(std::max(bytes, bytes_min));
+  }
 
  private:
-  struct Node {
-    Held<V> held;
-    std::size_t bytes;
-    std::list<std::string>::iterator place;
-  };
-  struct Shard {
-    std::unordered_map<std::string, Node> held;
-    std::list<std::string> order;
-    std::size_t bytes = 0;
-    std::uint64_t evicted = 0;
-  };
-  static void drop(Shard& shard, std::string_view key) {
-    const auto found = shard.held.find(std::string(key));
-    if (found == shard.held.end()) return;
-    shard.bytes -= found->second.bytes;
-    shard.order.erase(found->second.place);
-    shard.held.erase(found);
-  }
-  static constexpr std::size_t shards = 16;
-  Guarded<Shard>& shard_of(std::string_view key) { return shards_[std::hash<std::string_view>{}(key) & (shards - 1)]; }
+  static constexpr std::size_t bytes_min = 64U << 10;
+  static constexpr Micros tick_length = std::chrono::milliseconds{10};
+  static constexpr Micros ttl_max = std::chrono::hours{24 * 190};
 
-  const NearOptions options_;
+  void tick_at(SteadyTime now) {
+    const SteadyTime::rep at = now.time_since_epoch().count();
+    SteadyTime::rep before = ticked_.load(std::memory_order_relaxed);
+    if (SteadyTime::duration{at - before} < tick_length) return;
+    if (ticked_.compare_exchange_strong(before, at, std::memory_order_relaxed)) memory_->tick();
+  }
+
   const Clock& clock_;
-  std::array<Guarded<Shard>, shards> shards_;
+  std::atomic<SteadyTime::rep> ticked_;
+  std::optional<Memory<std::string, Held<V>>> memory_;
 };
 
 }  // namespace chaveiro::cache

@@ -282,14 +282,13 @@ TEST_F(TieredSnapshots, are_refused_when_a_bit_is_wrong_or_the_end_is_missing) {
   (void)before->put("k", "v", {}, soon());
   ASSERT_TRUE(before->save(path(), 0));
   const std::string whole = read_file(path(), 1'000'000).value();
-  for (std::size_t bit = 0; bit < whole.size() * 8; bit += 3) {
+  for (std::size_t bit = 0; bit < whole.size() * 8; bit += 131) {
     std::string flipped = whole;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
     ASSERT_TRUE(write_file(path(), flipped));
     const auto cache = memory_only();
     ASSERT_FALSE(cache->restore(path())) << "bit " << bit;
     ASSERT_FALSE(cache->peek("k"));
-    if (bit > 600) break;  // each costs an fsync
   }
   ASSERT_TRUE(write_file(path(), whole.substr(0, whole.size() - 1)));
   EXPECT_EQ(memory_only()->restore(path()).error().reason, "SnapshotDamaged");
