@@ -82,8 +82,10 @@ struct ChainOptions {
   Micros deadline_default = std::chrono::seconds{5};
   Micros deadline_max = std::chrono::seconds{30};
   // Look-ups and other reads, and writes, have a limit each: what a fsync takes says nothing about reading.
-  AdaptiveLimitOptions reads{.min = 16, .initial = 64, .max = 1'024};
-  AdaptiveLimitOptions writes{.min = 16, .initial = 64, .max = 1'024};
+  // A read takes microseconds when it is alone, so that a few dozen callers at once already take a multiple of that: only a
+  // wait that somebody would notice is a reason to refuse.
+  AdaptiveLimitOptions reads{.min = 16, .initial = 256, .max = 1'024, .latency_fine = std::chrono::milliseconds{50}};
+  AdaptiveLimitOptions writes{.min = 16, .initial = 256, .max = 1'024, .latency_fine = std::chrono::milliseconds{250}};
 };
 
 class Chain;

@@ -93,11 +93,11 @@ void AdaptiveLimit::adapt(Window window, SteadyTime now) {
   const auto seen = static_cast<double>(std::max<std::int64_t>(window.latency.count(), 1));
   auto lowest = static_cast<double>(baseline_.load(std::memory_order_relaxed));
   if (lowest == 0 || seen < lowest) lowest = seen;
-  const double gradient = std::clamp(options_.tolerance * lowest / seen, 0.5, 1.0);
-  if (gradient == 1) {
-    fine_at_ = now;
-    lowest += (seen - lowest) * forgetting;
-  }
+  const double tolerated = options_.tolerance * lowest;
+  const double fine = std::max(tolerated, static_cast<double>(nanoseconds(options_.latency_fine).count()));
+  const double gradient = std::clamp(fine / seen, 0.5, 1.0);
+  if (gradient == 1) fine_at_ = now;
+  if (seen <= tolerated) lowest += (seen - lowest) * forgetting;
 
   const double wanted = exact_limit_ * gradient + std::sqrt(exact_limit_);
   const bool in_use = 2.0 * window.peak >= exact_limit_;

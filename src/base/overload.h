@@ -8,10 +8,11 @@
 //   if (!permit) return limit.refusal();
 //   …                                     // the permit ends with the request and tells how long it took
 //
-// Once a window: limit ← 0.8 · limit + 0.2 · (limit · gradient + √limit), gradient = tolerance · baseline / latency within ½…1. The
-// baseline follows a lower latency at once, and a higher one by 1 % a window while that is still fine. When the limit has been held
-// down for `doubt_after`, the neighbour may simply have become slower: then the door closes to `min` until those inside have left,
-// the baseline is measured anew on a few requests that meet no queue, and the limit goes on from where it was.
+// Once a window: limit ← 0.8 · limit + 0.2 · (limit · gradient + √limit), gradient = fine / latency within ½…1, where fine is the
+// larger of tolerance · baseline and latency_fine. The baseline follows a lower latency at once, and one that the tolerance allows by
+// 1 % a window. When the limit has been held down for `doubt_after`, the neighbour may simply have become slower: then the door closes
+// to `min` until those inside have left, the baseline is measured anew on a few requests that meet no queue, and the limit goes on
+// from where it was.
 //
 // Guarantees: min ≤ limit ≤ max. The limit grows only while at least half of it is in use: an idle night teaches nothing.
 // Threads: any. A permit may end on another thread than it began.
@@ -34,12 +35,14 @@
 namespace chaveiro {
 
 struct AdaptiveLimitOptions {
-  std::uint32_t min = 4;                          // never below; 0 is a bug
-  std::uint32_t initial = 32;                     // before anything is known
-  std::uint32_t max = 1'000;                      // never above
-  std::chrono::milliseconds window{100};          // at least so long between two changes of the limit
-  std::uint32_t samples_min = 10;                 // a window with fewer goes on
-  double tolerance = 1.5;                         // how much slower than the baseline is still fine
+  std::uint32_t min = 4;                  // never below; 0 is a bug
+  std::uint32_t initial = 32;             // before anything is known
+  std::uint32_t max = 1'000;              // never above
+  std::chrono::milliseconds window{100};  // at least so long between two changes of the limit
+  std::uint32_t samples_min = 10;         // a window with fewer goes on
+  double tolerance = 1.5;                 // how much slower than the baseline is still fine
+  std::chrono::milliseconds latency_fine{
+      0};  // nobody minds so much, however low the baseline is; 0: the baseline alone
   std::chrono::milliseconds doubt_after{10'000};  // so long held down before the baseline is measured anew
   std::chrono::milliseconds retry_after_min{10};
   std::chrono::milliseconds retry_after_max{5'000};

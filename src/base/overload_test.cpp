@@ -114,6 +114,22 @@ TEST(AdaptiveLimit, is_not_talked_into_a_long_queue_by_hours_of_overload) {
   EXPECT_LT(service.limit.baseline(), 12ms);
 }
 
+TEST(AdaptiveLimit, does_not_refuse_for_a_queue_that_nobody_minds) {
+  Simulation service({.initial = 64, .max = 1'000, .latency_fine = 100ms});
+  service.service_time = 2ms;
+  service.run(100, 5s);  // the baseline is 2 ms
+  service.servers = 2;   // now 64 callers at once take 64 ms each, thirty times as much
+  for (int i = 0; i < 64; ++i) service.arrive();
+  for (int turn = 0; turn < 20'000; ++turn) {
+    const std::uint64_t before = service.finished;
+    service.run(0, 1ms);
+    for (std::uint64_t i = before; i < service.finished; ++i) service.arrive();
+  }
+  EXPECT_EQ(service.refused, 0u);
+  EXPECT_GE(service.limit.latency(), 60ms);
+  EXPECT_GE(service.limit.limit(), 64u);
+}
+
 TEST(AdaptiveLimit, never_goes_below_its_minimum) {
   Simulation service({.min = 4, .initial = 50, .max = 50});
   service.min_seen = 4;
