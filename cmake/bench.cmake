@@ -1,6 +1,10 @@
 # Benchmarks: bench/NAME.cpp (with bench/NAME_*.cpp where one file is too little) becomes build/release/bench/NAME, built by
 # the target bench_NAME. It is linked with the rooms whose headers it includes, and with what stands here.
-set(CHAVEIRO_BENCH_LIBS_lookup nghttp2)
+if(TARGET chaveiro_proto)
+  set(CHAVEIRO_BENCH_LIBS_lookup nghttp2 chaveiro_proto)
+else()
+  set(CHAVEIRO_BENCH_WITHOUT lookup)  # it measures the gRPC edge
+endif()
 
 find_package(benchmark REQUIRED)
 find_package(TBB REQUIRED)
@@ -27,6 +31,7 @@ foreach(source ${bench_sources})
   get_filename_component(name ${source} NAME_WE)
   list(APPEND bench_names ${name})
 endforeach()
+list(REMOVE_ITEM bench_names ${CHAVEIRO_BENCH_WITHOUT})
 foreach(name ${bench_names})
   set(is_part FALSE)
   foreach(other ${bench_names})
