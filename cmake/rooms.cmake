@@ -48,7 +48,7 @@ if(CHAVEIRO_TESTS)
   if(CHAVEIRO_GRPC)
     file(GLOB grpc_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/integration/grpc_*.cpp)
     chaveiro_test(grpc_edge_test SOURCES ${grpc_tests}
-                  LIBS chaveiro_api_grpc chaveiro_clients_memory chaveiro_proto gRPC::grpc++)
+                  LIBS chaveiro_api_grpc chaveiro_clients_memory chaveiro_proto gRPC::grpc++ OpenSSL::Crypto)
   endif()
   chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app chaveiro_clients_memory)
   file(GLOB directory_simulation CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/simulation/directory_*.cpp)

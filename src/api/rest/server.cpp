@@ -55,6 +55,9 @@ class Request {
     answer(call_.admitted().error());
   }
 
+  // Before the pool: too much at once is refused here.
+  Result<void> enter() { return call_.enter(); }
+
   // To be told with the other faults of form.
   void refuse_field(FieldViolation fault) { early_faults_.push_back(std::move(fault)); }
 
@@ -213,6 +216,7 @@ struct Server::Impl {
     guarded(*work, [&] { done = work->try_at_once(); });
     if (done || work->answered()) return;
     const auto job = [work](Turn turn) { guarded(*work, [&] { work->run(turn); }); };
+    if (auto entered = work->enter(); !entered) return work->finish(entered.error());
     if (auto taken = services.pool.submit(work->deadline(), job); !taken) work->finish(taken.error());
   }
 
@@ -261,7 +265,9 @@ struct Server::Impl {
                             .requesting_participant = request.headers.get("PI-RequestingParticipant")},
             .request_id = request.headers.get("X-Request-Id"),
             .traceparent = request.headers.get("traceparent"),
-            .timeout = timeout};
+            .timeout = timeout,
+            .long_limit =
+                route.work.upload || route.work.stream ? std::optional<Micros>(std::chrono::hours{6}) : std::nullopt};
   }
 
   const ServerOptions options;
