@@ -7,7 +7,7 @@ foreach(room base cache)
   target_compile_features(chaveiro_${room} PUBLIC cxx_std_20)
   install(TARGETS chaveiro_${room} EXPORT chaveiro ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
   install(DIRECTORY src/${room}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chaveiro/${room} COMPONENT library
-          FILES_MATCHING PATTERN "*.h")
+          FILES_MATCHING PATTERN "*.h" PATTERN "*_test.h" EXCLUDE)
 endforeach()
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/chaveiro)
 install(EXPORT chaveiro NAMESPACE chaveiro:: FILE chaveiro-targets.cmake DESTINATION ${package} COMPONENT library)

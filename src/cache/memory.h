@@ -162,6 +162,19 @@ class Memory {
   // anywhere: a value may be served that much longer than its time to live.
   void tick() { core_.tick(); }
 
+  // fn(key, value) for each entry that holds, while writers of its shard wait: fn must be quick and not call the cache.
+  template <class Fn>
+  void for_each(Fn fn) const
+    requires(std::same_as<K, std::string> && !Traits::flat)
+  {
+    core_.for_each([&](const Entry& entry, std::uint32_t flags) {
+      if constexpr (Traits::boxed)
+        fn(entry.key(flags), *reinterpret_cast<const V*>(content(entry).data()));
+      else
+        fn(entry.key(flags), content(entry));
+    });
+  }
+
   MemoryStats stats() const { return core_.stats(); }
   Advice advise() const { return core_.advise(); }
   std::size_t value_max() const { return core_.value_max(); }

@@ -100,6 +100,17 @@ class MemoryCore {
   void resize(std::size_t bytes, std::size_t entries);
   void tick();
 
+  // each(entry, flags) for what holds now, one shard after the other, under its lock.
+  template <class Each>
+  void for_each(Each each) const {
+    for (const auto& shard : shards_) {
+      const std::scoped_lock lock(shard->lock());
+      shard->for_each([&](const Entry& entry, std::uint32_t flags) {
+        if (!entry.expired(flags, now()) && ((flags & Entry::tagged) == 0 || !invalidated(entry))) each(entry, flags);
+      });
+    }
+  }
+
   MemoryStats stats() const;
   Advice advise() const;
   void validate() const;

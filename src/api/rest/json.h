@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -26,7 +27,16 @@ struct JsonMember;
 struct Json {
   using List = std::vector<Json>;
   using Object = std::vector<JsonMember>;  // in the order of the text
-  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, List, Object> value = nullptr;
+  using Value = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, List, Object>;
+
+  // Written below, where JsonMember is whole.
+  Json();
+  explicit Json(Value its_value);
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
+  ~Json();
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(value); }
   const bool* boolean() const { return std::get_if<bool>(&value); }
@@ -38,12 +48,22 @@ struct Json {
 
   // The member of an object; null where this is no object or has none of that name.
   const Json* find(std::string_view name) const;
+
+  Value value;
 };
 
 struct JsonMember {
   std::string name;
   Json value;
 };
+
+inline Json::Json() = default;
+inline Json::Json(Value its_value) : value(std::move(its_value)) {}
+inline Json::Json(const Json&) = default;
+inline Json::Json(Json&&) noexcept = default;
+inline Json& Json::operator=(const Json&) = default;
+inline Json& Json::operator=(Json&&) noexcept = default;
+inline Json::~Json() = default;
 
 struct JsonLimits {
   std::size_t depth_max = 16;  // objects and lists inside one another

@@ -1,0 +1,84 @@
+// cache/administered.h
+//
+// What an operator can do with a cache whatever its values are, and the catalogue of the caches of a process by their names.
+//
+// Threads: any.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/guarded.h"
+#include "cache/answer.h"
+
+namespace chaveiro::cache {
+
+struct LevelStats {
+  Level level = Level::none;
+  std::string kind;  // "memory", "redis", "sqlite"
+  std::uint64_t hits = 0, misses = 0, errors = 0, skipped = 0, promotions = 0, damaged = 0;
+  std::size_t entries = 0, bytes = 0;  // of memory only
+  std::uint64_t evictions = 0;
+  std::size_t owed = 0;  // erasures that the level has not had yet; SIZE_MAX: it must be cleared
+  bool skipping = false;
+};
+struct CacheStats {
+  std::string name;
+  std::vector<LevelStats> levels;  // the origin comes last: hits are loads that succeeded, errors those that failed
+};
+
+// Where a key is and why it is answered as it is.
+struct Explanation {
+  struct At {
+    Level level = Level::none;
+    std::string state;  // "fresh", "stale", "absent", "invalidated", "skipped", "none known", "failed load"
+    Micros age{0};
+    Micros fresh_left{0};
+    std::uint64_t version = 0;
+  };
+  std::vector<At> levels;       // as they would be asked
+  Level answers = Level::none;  // the first with something fresh; none: the source would be asked
+  std::string why;              // a sentence for people
+};
+
+class Administered {
+ public:
+  virtual ~Administered() = default;
+  virtual const std::string& name() const = 0;
+  virtual CacheStats stats() const = 0;
+  virtual Explanation explain(std::string_view key, Deadline deadline) = 0;
+  virtual Reached invalidate(std::string_view key, std::uint64_t version, Deadline deadline) = 0;
+  virtual Reached invalidate_tag(std::string_view tag, Deadline deadline) = 0;
+  virtual Reached clear(Deadline deadline) = 0;
+};
+
+// Caches enter after they are made and leave before they go.
+class Catalogue {
+ public:
+  // A second cache of the same name is a bug.
+  void add(Administered& cache) {
+    caches_.with([&](auto& caches) { CHECK(caches.emplace(cache.name(), &cache).second); });
+  }
+  void remove(const Administered& cache) {
+    caches_.with([&](auto& caches) { caches.erase(cache.name()); });
+  }
+  Administered* find(std::string_view name) const {
+    return caches_.with([&](const auto& caches) -> Administered* {
+      const auto found = caches.find(name);
+      return found == caches.end() ? nullptr : found->second;
+    });
+  }
+  std::vector<CacheStats> stats() const {
+    const auto caches = caches_.lock();
+    std::vector<CacheStats> all;
+    for (const auto& [name, cache] : *caches) all.push_back(cache->stats());
+    return all;
+  }
+
+ private:
+  Guarded<std::map<std::string, Administered*, std::less<>>> caches_;
+};
+
+}  // namespace chaveiro::cache

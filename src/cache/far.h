@@ -1,0 +1,105 @@
+// cache/far.h
+//
+// Far: a slower level as a tiered cache sees it: asked within a time budget, passed over while it fails, never the reason why a
+// request fails. It opens envelopes, so that only what is whole, of this schema and of this key counts as a hit.
+//
+// What it owes: an erasure that did not reach the level leaves something there that must not be believed. Such keys and tags are
+// remembered and passed over until the erasure was made good; when there are too many, or clear() failed, the whole level is passed over
+// until it has been cleared.
+//
+// Threads: any. Writes of one key are made one after the other by the caller (cache/fences.h).
+// Time:    at most `budget` a call, less when the caller's deadline is nearer.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/log.h"
+#include "cache/circuit.h"
+#include "cache/codec.h"
+#include "cache/level_metrics.h"
+#include "cache/tier.h"
+#include "cache/tiered_options.h"
+
+namespace chaveiro::cache {
+
+class Far {
+ public:
+  Far(Level level, Tier& tier, FarOptions options, std::string prefix, Codec codec, const Clock& clock, Logger log,
+      LevelMetrics& metrics);
+
+  struct Found {
+    Envelope envelope;
+    Micros age{0};
+    Micros fresh_left{0};  // 0 or less: stale
+    Micros keep_left{0};   // how much longer it may be shown where the source fails; above 0
+  };
+  std::optional<Found> get(std::string_view key, Deadline deadline);
+  std::vector<std::optional<Found>> get_many(std::span<const std::string> keys, Deadline deadline);
+
+  enum class Put : std::uint8_t { stored, superseded, failed };
+  // `fresh` of its time to live is left; the envelope says what it was at the beginning.
+  // A write that failed leaves the key owed; a fill adds nothing that was not there, so that its failure owes nothing.
+  enum class As : std::uint8_t { write, fill };
+  Put put(std::string_view key, const Envelope& envelope, Micros fresh, As as, Deadline deadline);
+
+  // False: it is owed now.
+  bool erase(std::string_view key, std::uint64_t version, Deadline deadline);
+  bool erase_tag(std::string_view tag, Deadline deadline);
+  bool clear(Deadline deadline);
+  // The key's writer could not get its turn: as an erasure that failed.
+  void owe(std::string_view key) { note(key); }
+  void owe_tag(std::string_view tag);
+  void owe_everything();
+
+  // Makes good what is owed, in small steps; also done in passing. False: something is still owed.
+  bool settle(Deadline deadline);
+  std::size_t owed() const;
+  bool is_open() const { return circuit_.is_open(); }
+  std::string_view kind() const { return tier_.kind(); }
+  Level level() const { return level_; }
+  const Codec& codec() const { return codec_; }
+
+ private:
+  // Each debt has a number: what is made good is only what was owed when the call to the level began.
+  struct Owed {
+    using Debts = std::map<std::string, std::uint64_t, std::less<>>;
+    Debts keys;  // with the prefix
+    Debts tags;
+    std::uint64_t everything = 0;  // 0: no
+    std::uint64_t last = 0;
+    bool settling = false;
+    bool any() const { return everything != 0 || !keys.empty() || !tags.empty(); }
+    void add(Debts& to, std::string name, std::size_t most);
+    void owe_everything();
+    void cleared(std::uint64_t until);
+    static void paid(Debts& of, std::string_view name, std::uint64_t until);
+  };
+
+  std::string full(std::string_view key) const { return options_prefix_ + std::string(key); }
+  std::optional<Found> opened(std::string_view key, TierValue value);
+  void note(std::string_view key);
+  bool believes(std::string_view full_key) const;
+  // Calls the tier unless it is passed over; counts, times, and tells the circuit.
+  template <class Call>
+  auto ask(Deadline deadline, Call call) -> decltype(call(deadline));
+  void failed(const Error& error);
+
+  const Level level_;
+  Tier& tier_;
+  const FarOptions options_;
+  const std::string options_prefix_;
+  const Codec codec_;
+  const Clock& clock_;
+  const Logger log_;
+  LevelMetrics& metrics_;
+  Circuit circuit_;
+  Guarded<Owed> owed_;
+};
+
+}  // namespace chaveiro::cache
