@@ -1,17 +1,18 @@
 // tests/simulation/directory_world.h
 //
-// The whole directory over the store in memory, with a clock that tests move, and short ways to say what they mean:
-// three participants, persons by number, callers by role.
+// The whole directory with a clock that tests move, and short ways to say what they mean: three participants, persons by
+// number, callers by role. It stands on the store that the program is linked with: store_memory.cpp or store_sqlite.cpp.
 //
 // Threads: as the parts say; the helpers only read.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
-#include "clients/memory/store.h"
 #include "directory/directory.h"
 
 namespace chaveiro::directory {
@@ -79,10 +80,14 @@ class WatchedRegistry final : public Registry {
   EmbeddedRegistry embedded_;
 };
 
+// A new, empty store.
+std::shared_ptr<Store> new_store(const Secret& installation_key);
+
 struct World {
   ManualClock clock;
   Secret secret{"installation key of the tests"};
-  clients::memory::MemoryStore store{secret};
+  std::shared_ptr<Store> owned_store = new_store(secret);
+  Store& store = *owned_store;
   WatchedRegistry registry{clock};
   Accounts accounts{store, clock, PersonRules{}};
   Entries entries{store, registry, clock, KeyRules{}};
