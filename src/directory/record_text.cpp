@@ -302,6 +302,7 @@ std::string record_text(const Entry& entry) {
     out.put("portability", entry.open_claim->portability);
     out.end();
   }
+  out.put("block_order", entry.block_order);
   out.put("deleted_at", entry.deleted_at);
   out.put("delete_reason", entry.delete_reason);
   out.put("version", entry.version);
@@ -357,6 +358,7 @@ Result<Entry> parse_entry_record(std::string_view text) {
       claim->end();
       entry.open_claim = open;
     }
+    entry.block_order = fields.text_if("block_order");
     entry.deleted_at = fields.time_if("deleted_at");
     entry.delete_reason = fields.one_of_if("delete_reason", reason_of);
     entry.version = fields.number("version");

@@ -37,6 +37,7 @@ class Maker {
     entry.owned_since = time();
     entry.updated_at = time();
     if (coin()) entry.open_claim = OpenClaim{{uuid()}, time(), coin()};
+    if (coin()) entry.block_order = "0001234-56.2026.8.26.0100";
     if (coin()) entry.deleted_at = time();
     if (coin()) entry.delete_reason = reason();
     entry.version = random_.below(1000);

@@ -37,6 +37,7 @@ TEST_P(StoreCommits, gives_an_entry_back_with_every_field) {
   entry.status = EntryStatus::blocked;
   entry.owned_since = day_one - std::chrono::years(3);
   entry.open_claim = OpenClaim{{uuid_of(5, 2)}, day_one + Micros(77), true};
+  entry.block_order = "0001234-56.2026.8.26.0100";
   const Entry expected = stored(entry);
   EXPECT_EQ(found_in(store->entry(entry.id, soon())), expected);
   EXPECT_EQ(found_in(store->live_entry(entry.key, soon())), expected);

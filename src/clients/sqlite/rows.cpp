@@ -123,7 +123,7 @@ void add(Statement& statement, const Entry& entry) {
   } else {
     statement.add_null().add_null().add_null();
   }
-  statement.add(entry.deleted_at).add(entry.delete_reason).add(entry.version);
+  statement.add(entry.block_order).add(entry.deleted_at).add(entry.delete_reason).add(entry.version);
 }
 
 void add(Statement& statement, const Claim& claim) {
@@ -162,6 +162,7 @@ Result<Entry> read_entry(Statement& row) {
   } else {
     for (int i = 0; i < 3; ++i) row.skip();
   }
+  entry.block_order = text_if(row);
   entry.deleted_at = time_if(row);
   entry.delete_reason = enum_if(row, Reason::default_operation);
   entry.version = static_cast<std::uint64_t>(row.number());

@@ -22,7 +22,7 @@ inline constexpr std::string_view account_columns =
 inline constexpr std::string_view entry_columns =
     "id, key_type, key, " CHAVEIRO_SNAPSHOT_COLUMNS
     "status, request_id, slot, created_at, owned_since, updated_at, open_claim_id, open_claim_at, "
-    "open_claim_portability, deleted_at, delete_reason, version";
+    "open_claim_portability, block_order, deleted_at, delete_reason, version";
 inline constexpr std::string_view claim_columns =
     "id, registry_id, type, key_type, key, donor_entry, donor, " CHAVEIRO_SNAPSHOT_COLUMNS
     "status, created_at, resolution_end, completion_end, claimer_deadline, updated_at, donor_owned_since, "

@@ -57,6 +57,7 @@ CREATE TABLE entries (
   open_claim_id BLOB,
   open_claim_at INTEGER,
   open_claim_portability INTEGER,
+  block_order TEXT,
   deleted_at INTEGER,
   delete_reason INTEGER,
   version INTEGER NOT NULL
