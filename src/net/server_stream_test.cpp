@@ -100,6 +100,34 @@ TEST(HttpServerStreams, hold_the_sender_back_while_the_handler_does_not_read) {
   EXPECT_EQ(peer.response().body, std::to_string(size));
 }
 
+TEST(HttpServerStreams, hold_the_sender_back_also_while_the_handler_answers) {
+  constexpr int pieces = 400;
+  Guarded<int> wanted{0};
+  Waiting waiting([&](Request request, Responder responder) {
+    ResponseWriter writer = responder.stream({200, {}, ""});
+    for (int i = 0; i < pieces; ++i) {
+      wanted.lock().wait(soon(), [&](int count) { return count > i; });
+      EXPECT_TRUE(writer.write("y", soon()));
+    }
+    wanted.lock().wait(soon(), [&](int count) { return count > pieces; });
+    const auto held = request.stream->next(soon());
+    ASSERT_TRUE(held);
+    EXPECT_LE(held->size(), window + 64 * 1024) << "pieces of the answer let more of the body in than one read";
+  });
+  const auto server = serve(streaming(), waiting);
+  TestPeer peer = TestPeer::connect(server->port());
+  ASSERT_TRUE(peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n"));
+  const std::string block(64 * 1024, 'x');
+  for (int i = 0; i < pieces; ++i) {
+    for (std::size_t n = 1; n > 0;) n = peer.send_what_fits(block);
+    wanted.with([](int& count) { ++count; });
+    wanted.notify_all();
+    EXPECT_THAT(peer.until("y\r\n"), testing::EndsWith("y\r\n"));
+  }
+  wanted.with([](int& count) { ++count; });
+  wanted.notify_all();
+}
+
 TEST(HttpServerStreams, hold_the_handler_back_while_the_peer_does_not_read) {
   Guarded<std::size_t> written{std::size_t{0}};
   constexpr std::size_t pieces = 4096;
