@@ -17,6 +17,7 @@
 
 #include "api/status.h"
 #include "app/settings.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "dict/admin/v1/admin.grpc.pb.h"
 #include "dict/core/v1/core.grpc.pb.h"

@@ -129,11 +129,11 @@ void add_serve(CLI::App& root, Session& session) {
 
 void add_audit_verify(CLI::App& root, Session& session) {
   static std::string anchor_file, write_anchors;
-  CLI::App* audit = root.get_subcommand_no_throw("audit");
-  if (audit == nullptr)
-    audit = root.add_subcommand("audit", "the trail of changes and look-ups")->require_subcommand(1);
-  CLI::App* command = audit->add_subcommand(
-      "verify", "check every chain of this machine's data folder; finds changed, missing, reordered and cut records");
+  CLI::App* command =
+      command_group(root, "audit", "the trail of changes and look-ups")
+          .add_subcommand(
+              "verify",
+              "check every chain of this machine's data folder; finds changed, missing, reordered and cut records");
   command->add_option("--anchor", anchor_file,
                       "anchors that an earlier run wrote: they show records cut off at the end");
   command->add_option("--write-anchors", write_anchors, "write the heads of the chains as they are now, signed");

@@ -18,6 +18,12 @@ int Session::with_client(const std::function<int(Client&)>& run) {
   return client ? run(*client) : Client::failed(client.error(), output);
 }
 
+CLI::App& command_group(CLI::App& root, const std::string& name, const std::string& help) {
+  for (CLI::App* there : root.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; }))
+    return *there;
+  return *root.add_subcommand(name, help)->require_subcommand(1);
+}
+
 void add_setting_flags(CLI::App& command, Session& session, std::initializer_list<std::string_view> only) {
   for (const Setting& setting : all_settings()) {
     if (only.size() > 0 && std::find(only.begin(), only.end(), setting.name) == only.end()) continue;

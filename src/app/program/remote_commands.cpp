@@ -4,6 +4,7 @@
 #include "app/program/session.h"
 #include "app/program/transfer.h"
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "directory/key.h"
 
 namespace chaveiro::app {
@@ -421,7 +422,7 @@ class Builder {
       account.set_account_holder_name(options.name);
       account.set_trade_name(options.trade_name);
       const std::string opened = options.opened.empty() ? to_rfc3339(SystemClock{}.now()) : options.opened;
-      if (const auto fault = set_time(opened, "--opened", *account.mutable_opening_date()))
+      if (const auto fault = set_time(opened, "--opened", *account.mutable_opened_at()))
         return Client::failed(*fault, output);
       return client.call(client.core(), &Core::CreateAccount, request, output);
     });
@@ -615,10 +616,7 @@ void add_remote_commands(CLI::App& root, Session& session) {
   builder.accounts();
   builder.claims();
   builder.transfer();
-  CLI::App* audit = root.get_subcommand_no_throw("audit");
-  if (audit == nullptr)
-    audit = root.add_subcommand("audit", "the trail of changes and look-ups")->require_subcommand(1);
-  builder.audit(*audit);
+  builder.audit(command_group(root, "audit", "the trail of changes and look-ups"));
   builder.administration();
 }
 

@@ -37,6 +37,9 @@ struct Session {
   int with_client(const std::function<int(Client&)>& run);
 };
 
+// The group of commands of that name, made where it is not there yet.
+CLI::App& command_group(CLI::App& root, const std::string& name, const std::string& help);
+
 // Settings of the table as flags of `command`; `only` names those wanted, empty: all.
 void add_setting_flags(CLI::App& command, Session& session, std::initializer_list<std::string_view> only);
 
