@@ -8,6 +8,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/settings.h"
@@ -31,6 +32,11 @@ Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::str
                                         const std::string& write_anchors);
 std::string for_people(const AuditVerdict& verdict);
 std::string to_json(const AuditVerdict& verdict);
+
+// The pieces that checking through a running server uses too.
+std::vector<std::string> lines_of(std::string_view text);
+Result<std::vector<directory::Anchor>> read_anchors(const Secret& key, const std::vector<std::string>& lines);
+void sign_heads(const Secret& key, AuditVerdict& verdict);
 
 // Answers a sentence that says what was restored.
 Result<std::string> restore_backup(const Settings& settings, const std::string& backup_folder);

@@ -1,0 +1,159 @@
+#include "app/storage.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "app/backup.h"
+#include "base/file.h"
+#include "clients/memory/store.h"
+#include "clients/sqlite/store.h"
+#include "directory/lookup_file.h"
+
+namespace chaveiro::app {
+namespace {
+
+namespace dir = directory;
+namespace fs = std::filesystem;
+
+Result<AuditVerdict::Chain> verify_changes(dir::Store& store, const std::vector<dir::Anchor>& anchors,
+                                           Deadline deadline) {
+  dir::ChainChecker checker("changes");
+  for (const dir::Anchor& anchor : anchors) checker.expect(anchor);
+  TRY_VOID(store.each_audit_record([&](const dir::AuditRecord& record) { checker.feed(record); }, deadline));
+  AuditVerdict::Chain chain{"changes", 0, checker.finish(), checker.heads()};
+  chain.records = checker.records();
+  return chain;
+}
+
+// Everything in files below the data folder.
+class FileStorage final : public Storage {
+ public:
+  FileStorage(FolderLock lock, std::unique_ptr<dir::Store> store, clients::sqlite::SqliteStore* database,
+              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring)
+      : lock_(std::move(lock)),
+        store_(std::move(store)),
+        database_(database),
+        lookups_(std::move(lookups)),
+        data_(std::move(data)),
+        anchor_key_(keyring.anchor_key()) {}
+
+  dir::Store& store() override { return *store_; }
+  dir::LookupLog& lookups() override { return *lookups_; }
+  Result<void> check_lookups() override { return lookups_->check(); }
+
+  Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {
+    if (database_ == nullptr)
+      return fail(Code::conflict, "NothingToCopy", "DATABASE_URL=memory: keeps nothing that could be copied");
+    return write_backup(data_, name, [&](const std::string& path) { return database_->backup(path, deadline); });
+  }
+
+  Result<AuditVerdict> verify(const std::vector<std::string>& anchor_lines, Deadline deadline) override {
+    TRY(const std::vector<dir::Anchor> anchors, read_anchors(anchor_key_, anchor_lines));
+    AuditVerdict verdict;
+    TRY(AuditVerdict::Chain changes, verify_changes(*store_, anchors, deadline));
+    verdict.chains.push_back(std::move(changes));
+    TRY(AuditVerdict::Chain lookups, verify_lookups(data_ + "/lookups", anchors, deadline));
+    verdict.chains.push_back(std::move(lookups));
+    sign_heads(anchor_key_, verdict);
+    return verdict;
+  }
+
+ private:
+  FolderLock lock_;
+  std::unique_ptr<dir::Store> store_;
+  clients::sqlite::SqliteStore* database_;  // null: memory
+  std::unique_ptr<dir::LookupFile> lookups_;
+  std::string data_;
+  Secret anchor_key_;
+};
+
+struct WriterLock {
+  std::string name;
+  FolderLock lock;
+};
+
+// Each server that runs on a data folder writes audit chains of its own name; two may run at once, as during an upgrade.
+Result<WriterLock> take_writer(const std::string& data) {
+  std::optional<Error> last;
+  for (const char* name : {"main", "next"}) {
+    const std::string folder = data + "/writers/" + name;
+    TRY_VOID(make_folder(folder, 0700));
+    auto lock = FolderLock::take(folder);
+    if (lock) return WriterLock{name, *std::move(lock)};
+    last = lock.error();
+  }
+  return fail(Code::unavailable, "DataFolder", "two servers run on " + data + " already: " + last->message);
+}
+
+Result<std::unique_ptr<clients::sqlite::SqliteStore>> open_database(const std::string& path, const std::string& writer,
+                                                                    const Keyring& keyring, UtcTime now) {
+  clients::sqlite::SqliteOptions options;
+  options.path = path;
+  options.writer = writer;
+  return clients::sqlite::SqliteStore::open(options, keyring.person_key(), now);
+}
+
+}  // namespace
+
+std::string database_path(const Settings& settings) {
+  const std::string name = settings.database_url.substr(std::string_view("sqlite:").size());
+  return name.starts_with('/') ? name : settings.data + "/" + name;
+}
+
+Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Keyring& keyring, const Clock& clock,
+                                              Logger log, Registry& metrics) {
+  TRY(WriterLock writer, take_writer(settings.data));
+  std::unique_ptr<dir::Store> store;
+  clients::sqlite::SqliteStore* database = nullptr;
+  if (settings.database_url == "memory:") {
+    store = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name);
+    log.warn("DATABASE_URL is memory: everything is forgotten at exit");
+  } else {
+    TRY(auto opened, open_database(database_path(settings), writer.name, keyring, clock.now()));
+    database = opened.get();
+    store = std::move(opened);
+  }
+  dir::LookupFileOptions options;
+  options.folder = settings.data + "/lookups";
+  options.writer = writer.name;
+  options.when_full = settings.lookup_log_refuses_when_full ? dir::WhenFull::refuse : dir::WhenFull::count;
+  TRY(auto lookups, dir::LookupFile::open(options, clock, log.named("lookups"), metrics));
+  return std::unique_ptr<Storage>(std::make_unique<FileStorage>(std::move(writer.lock), std::move(store), database,
+                                                                std::move(lookups), settings.data, keyring));
+}
+
+Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,
+                                        const std::string& write_anchors) {
+  TRY(const Keyring keyring, Keyring::open(settings.data));
+  std::vector<std::string> lines;
+  if (!anchor_file.empty()) {
+    TRY(const std::string text, read_file(anchor_file, 16 << 20));
+    lines = lines_of(text);
+  }
+  TRY(const std::vector<dir::Anchor> anchors, read_anchors(keyring.anchor_key(), lines));
+  AuditVerdict verdict;
+  const Deadline deadline = Deadline::never();
+  if (settings.database_url != "memory:") {
+    const std::string path = database_path(settings);
+    if (!fs::exists(path))
+      return fail(Code::not_found, "DataFolder", path + " does not exist: name the data folder with --data");
+    TRY(const auto database, open_database(path, "verify", keyring, SystemClock{}.now()));
+    TRY(AuditVerdict::Chain changes, verify_changes(*database, anchors, deadline));
+    verdict.chains.push_back(std::move(changes));
+  }
+  TRY(AuditVerdict::Chain lookups, verify_lookups(settings.data + "/lookups", anchors, deadline));
+  verdict.chains.push_back(std::move(lookups));
+  sign_heads(keyring.anchor_key(), verdict);
+  if (!write_anchors.empty()) {
+    std::string text;
+    for (const auto& chain : verdict.chains) {
+      for (const dir::Anchor& head : chain.heads) text += to_json_line(head) + "\n";
+    }
+    TRY_VOID(write_file(write_anchors, text, 0600));
+  }
+  return verdict;
+}
+
+}  // namespace chaveiro::app
