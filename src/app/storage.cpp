@@ -10,6 +10,7 @@
 #include "clients/memory/store.h"
 #include "clients/sqlite/store.h"
 #include "directory/lookup_file.h"
+#include "directory/lookup_files.h"
 
 namespace chaveiro::app {
 namespace {
@@ -27,21 +28,44 @@ Result<AuditVerdict::Chain> verify_changes(dir::Store& store, const std::vector<
   return chain;
 }
 
+Result<AuditVerdict::Chain> verify_lookups(const std::string& folder, const std::vector<dir::Anchor>& anchors) {
+  dir::ChainChecker checker("lookups");
+  for (const dir::Anchor& anchor : anchors) checker.expect(anchor);
+  if (fs::exists(folder)) TRY_VOID(dir::walk_lookups(folder, checker));
+  AuditVerdict::Chain chain{"lookups", 0, checker.finish(), checker.heads()};
+  chain.records = checker.records();
+  return chain;
+}
+
+// What the look-up log has done, as metrics.
+std::vector<Registry::Watch> watch_lookups(const dir::LookupFile& log, Registry& metrics) {
+  std::vector<Registry::Watch> watches;
+  const auto watch = [&](const char* name, const char* help, std::uint64_t dir::LookupFile::Counts::* count) {
+    watches.push_back(
+        metrics.watch_counter(name, help, {}, [&log, count] { return static_cast<double>(log.counts().*count); }));
+  };
+  watch("dict_lookup_records_total", "Look-ups that left their record.", &dir::LookupFile::Counts::appended);
+  watch("dict_lookup_records_lost_total", "Look-ups that were answered without a record (LOOKUP_LOG_WHEN_FULL=count).",
+        &dir::LookupFile::Counts::lost);
+  return watches;
+}
+
 // Everything in files below the data folder.
 class FileStorage final : public Storage {
  public:
   FileStorage(FolderLock lock, std::unique_ptr<dir::Store> store, clients::sqlite::SqliteStore* database,
-              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring)
+              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring, Registry& metrics)
       : lock_(std::move(lock)),
         store_(std::move(store)),
         database_(database),
         lookups_(std::move(lookups)),
         data_(std::move(data)),
-        anchor_key_(keyring.anchor_key()) {}
+        anchor_key_(keyring.anchor_key()),
+        watches_(watch_lookups(*lookups_, metrics)) {}
 
   dir::Store& store() override { return *store_; }
   dir::LookupLog& lookups() override { return *lookups_; }
-  Result<void> check_lookups() override { return lookups_->check(); }
+  Result<void> check_lookups() override { return lookups_->sync(); }
 
   Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {
     if (database_ == nullptr)
@@ -54,7 +78,7 @@ class FileStorage final : public Storage {
     AuditVerdict verdict;
     TRY(AuditVerdict::Chain changes, verify_changes(*store_, anchors, deadline));
     verdict.chains.push_back(std::move(changes));
-    TRY(AuditVerdict::Chain lookups, verify_lookups(data_ + "/lookups", anchors, deadline));
+    TRY(AuditVerdict::Chain lookups, verify_lookups(data_ + "/lookups", anchors));
     verdict.chains.push_back(std::move(lookups));
     sign_heads(anchor_key_, verdict);
     return verdict;
@@ -67,6 +91,7 @@ class FileStorage final : public Storage {
   std::unique_ptr<dir::LookupFile> lookups_;
   std::string data_;
   Secret anchor_key_;
+  std::vector<Registry::Watch> watches_;
 };
 
 struct WriterLock {
@@ -118,10 +143,15 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   dir::LookupFileOptions options;
   options.folder = settings.data + "/lookups";
   options.writer = writer.name;
-  options.when_full = settings.lookup_log_refuses_when_full ? dir::WhenFull::refuse : dir::WhenFull::count;
-  TRY(auto lookups, dir::LookupFile::open(options, clock, log.named("lookups"), metrics));
+  options.when_full = settings.lookup_log_refuses_when_full ? dir::LookupFileOptions::WhenFull::refuse
+                                                            : dir::LookupFileOptions::WhenFull::count;
+  TRY_VOID(make_folder(options.folder, 0700));
+  TRY(auto lookups, dir::LookupFile::open(options));
+  if (const std::uint64_t torn = lookups->counts().torn; torn > 0) {
+    log.warn("a look-up record that a crash tore was cut off", {{"bytes", torn}});
+  }
   return std::unique_ptr<Storage>(std::make_unique<FileStorage>(std::move(writer.lock), std::move(store), database,
-                                                                std::move(lookups), settings.data, keyring));
+                                                                std::move(lookups), settings.data, keyring, metrics));
 }
 
 Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,
@@ -143,7 +173,7 @@ Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::str
     TRY(AuditVerdict::Chain changes, verify_changes(*database, anchors, deadline));
     verdict.chains.push_back(std::move(changes));
   }
-  TRY(AuditVerdict::Chain lookups, verify_lookups(settings.data + "/lookups", anchors, deadline));
+  TRY(AuditVerdict::Chain lookups, verify_lookups(settings.data + "/lookups", anchors));
   verdict.chains.push_back(std::move(lookups));
   sign_heads(keyring.anchor_key(), verdict);
   if (!write_anchors.empty()) {
