@@ -42,7 +42,7 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api directory LIBS Boost::json yaml-cpp)
+chaveiro_room(app DEPS api directory clients_memory clients_sqlite LIBS Boost::json yaml-cpp)
 
 if(CHAVEIRO_TESTS)
   if(CHAVEIRO_GRPC)
@@ -50,7 +50,7 @@ if(CHAVEIRO_TESTS)
     chaveiro_test(grpc_edge_test SOURCES ${grpc_tests}
                   LIBS chaveiro_api_grpc chaveiro_clients_memory chaveiro_proto gRPC::grpc++ OpenSSL::Crypto)
   endif()
-  chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app chaveiro_clients_memory)
+  chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app)
   file(GLOB directory_simulation CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/simulation/directory_*.cpp)
   add_library(directory_simulation OBJECT ${directory_simulation})
   target_link_libraries(directory_simulation PUBLIC chaveiro_directory Boost::json GTest::gtest)
@@ -75,8 +75,7 @@ endif()
 if(CHAVEIRO_GRPC AND TARGET chaveiro_api_grpc AND TARGET chaveiro_api_rest)
   file(GLOB program_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/app/program/*.cpp)
   add_executable(chaveiro ${program_sources})
-  target_link_libraries(chaveiro PRIVATE chaveiro_app chaveiro_api_grpc chaveiro_api_rest chaveiro_net
-                        chaveiro_clients_memory chaveiro_clients_sqlite)
+  target_link_libraries(chaveiro PRIVATE chaveiro_app chaveiro_api_grpc chaveiro_api_rest chaveiro_proto Boost::json gRPC::grpc++)
   target_compile_options(chaveiro PRIVATE ${CHAVEIRO_WARNINGS})
   target_compile_definitions(chaveiro PRIVATE CHAVEIRO_VERSION="${PROJECT_VERSION}")
 endif()

@@ -58,17 +58,15 @@ class Platform:
 
     def __exit__(self, *_):
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
+            self.kill()
         if self.owns_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self):
-        self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(
-            [PROGRAM, "serve", *self.flags], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=self.log, text=True
-        )
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [PROGRAM, "serve", *self.flags], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         self.screen = ""
         for line in self.process.stdout:
             self.screen += line
@@ -91,6 +89,9 @@ class Platform:
         self.process.stdout.close()
         self.process = None
         return code
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
 
     def restart(self):
         self.stop()
