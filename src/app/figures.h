@@ -1,6 +1,6 @@
 // app/figures.h
 //
-// What the directory holds, as metrics: dict_entries{key_type,status}, dict_claims{status}, dict_accounts, dict_audit_records_total. Counted by a
+// What the directory holds, as metrics: dict_entries{key_type,status}, dict_claims{status}, dict_accounts. Counted by a
 // worker, since counting is a walk over the store.
 //
 // Threads: one caller at a time.

@@ -76,18 +76,18 @@ ClaimType type_told_by_owners(const Entry& entry, const Person& claimer) {
   return entry.owner().tax_id == claimer.tax_id ? ClaimType::portability : ClaimType::ownership;
 }
 
-Result<void> check_key_type(ClaimType type, KeyType key_type) {
+}  // namespace
+
+std::string_view to_string(ClaimType type) { return name_of(claim_types, type); }
+std::optional<ClaimType> claim_type_of(std::string_view text) { return value_of(claim_types, text); }
+
+Result<void> check_claimable(std::optional<ClaimType> type, KeyType key_type) {
   if (key_type == KeyType::evp) return fail_field("key_type", "an EVP cannot be claimed", "ClaimInvalid");
   if (type == ClaimType::ownership && key_type != KeyType::phone) {
     return fail_field("key_type", "only the ownership of a PHONE can be claimed", "ClaimInvalid");
   }
   return {};
 }
-
-}  // namespace
-
-std::string_view to_string(ClaimType type) { return name_of(claim_types, type); }
-std::optional<ClaimType> claim_type_of(std::string_view text) { return value_of(claim_types, text); }
 std::string_view to_string(ClaimStatus status) { return name_of(claim_statuses, status); }
 std::optional<ClaimStatus> claim_status_of(std::string_view text) { return value_of(claim_statuses, text); }
 std::string_view to_string(ClaimRole role) { return name_of(claim_roles, role); }
@@ -96,7 +96,7 @@ std::optional<ClaimRole> claim_role_of(std::string_view text) { return value_of(
 Result<ClaimStep> open_claim(const Entry& entry, OpenClaimRequest request, const ClaimPeriods& periods, UtcTime now) {
   const ClaimType told = type_told_by_owners(entry, request.claimer_account.holder);
   const ClaimType type = request.type.value_or(told);
-  TRY_VOID(check_key_type(type, entry.key.type()));
+  TRY_VOID(check_claimable(type, entry.key.type()));
   if (entry.status == EntryStatus::blocked) {
     return fail(Code::conflict, "EntryBlocked", "the entry is blocked by a court order");
   }

@@ -82,6 +82,9 @@ struct ClaimStep {
   EntryEffect effect = EntryEffect::none;
 };
 
+// Can a key of this type be claimed so? Errors: invalid, ClaimInvalid.
+Result<void> check_claimable(std::optional<ClaimType> type, KeyType key_type);
+
 struct OpenClaimRequest {
   ClaimId id;
   std::optional<ClaimType> type;  // absent: told from the owners (same tax id: portability; else ownership of a phone)

@@ -114,6 +114,7 @@ Claims::~Claims() = default;
 Result<Claim> Claims::start(const Context& context, const StartClaim& request) {
   const Ispb& ispb = context.caller.ispb;
   TRY_VOID(authorise(context.caller, Permission::write_claims, ispb, request.claimer_account));
+  TRY_VOID(check_claimable(request.type, request.key_type));
   TRY(const Key key, Key::parse(request.key_type, request.key, impl_->rules));
   Store& store = impl_->store;
   return decide_until_fresh([&]() -> Result<Claim> {

@@ -13,6 +13,7 @@ import unittest
 from harness import PROGRAM, Platform
 
 ANA = "ana.souza@example.com"
+PAYER = ("--payer", "12345678909", "--end-to-end-id", "E1234567820261121101512345678901")
 
 
 class MainJob(unittest.TestCase):
@@ -36,7 +37,7 @@ class MainJob(unittest.TestCase):
 
     def test_empty_leaves_the_demonstration_out(self):
         with Platform("--empty") as platform:
-            self.assertEqual(platform.cli_error("lookup", ANA)["code"], "not_found")
+            self.assertEqual(platform.cli_error("lookup", ANA, *PAYER)["code"], "not_found")
 
     def test_the_secret_is_made_at_the_first_start_and_only_its_owner_can_read_it(self):
         with Platform() as platform:
@@ -178,7 +179,7 @@ class Files(unittest.TestCase):
             backup = platform.cli("backup", "first")["file"]
             entry = platform.cli("entries", "get", ANA)["key_id"]
             platform.cli("entries", "delete", entry)
-            self.assertEqual(platform.cli_error("lookup", ANA)["code"], "not_found")
+            self.assertEqual(platform.cli_error("lookup", ANA, *PAYER)["code"], "not_found")
             self.assertNotEqual(platform.run("restore", backup).returncode, 0, "a running server must not be written over")
             platform.stop()
             platform.run("restore", backup, check=0)

@@ -39,6 +39,9 @@ void ImportStream::on_pool(Piece piece) {
     progress_.set_lines(progress->lines);
     progress_.set_imported(progress->imported);
     progress_.set_repeated_lines(progress->repeated);
+    progress_.set_faulty(progress->faulty);
+    progress_.set_committed_line(progress->committed_line);
+    progress_.set_bytes(progress->bytes);
     for (const ImportLineFault& fault : progress->faults) {
       auto& row = *progress_.add_faults();
       row.set_line(fault.line);
