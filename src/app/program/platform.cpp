@@ -99,7 +99,8 @@ struct Platform::Parts {
   Result<void> build_storage(const Keyring& keyring, Log& log) {
     TRY(storage, open_storage(settings, keyring, clock, log.logger("storage"), metrics));
     Counter& records = metrics.counter("dict_audit_records_total", "Changes that left their audit record.");
-    storage->store().on_commit([&records](std::uint64_t, const dir::Change& change) { records.add(change.writes.size()); });
+    storage->store().on_commit(
+        [&records](std::uint64_t, const dir::Change& change) { records.add(change.writes.size()); });
     return {};
   }
 
