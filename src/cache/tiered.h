@@ -153,6 +153,7 @@ class Tiered final : public Administered {
   std::unique_ptr<Lease> take_turn(std::string_view key, LoadTicket ticket, Deadline deadline,
                                    std::optional<Answer<V>>& found, std::optional<Held<V>>& stale);
   bool in_background(std::string_view key, const Loader<V>& loader, const Flight& flight, Force force);
+  void job_ended();
   void refresh_behind(std::string_view key, const Loader<V>& loader);
 
   // Slower levels.

@@ -181,13 +181,18 @@ bool Tiered<V>::in_background(std::string_view key, const Loader<V>& loader, con
                             std::optional<Outcome> outcome;
                             if (turn == Turn::run) outcome = load(name, loader, flight->ticket, force, limit).outcome;
                             flights_.end(name, flight, std::move(outcome));
-                            jobs_.with([](std::size_t& jobs) { --jobs; });
-                            jobs_.notify_all();
+                            job_ended();
                           }));
   if (accepted) return true;
-  jobs_.with([](std::size_t& jobs) { --jobs; });
-  jobs_.notify_all();
+  job_ended();
   return false;
+}
+
+template <class V>
+void Tiered<V>::job_ended() {
+  auto jobs = jobs_.lock();
+  --*jobs;
+  jobs_.notify_all();  // under the lock: once it is given back, the cache may be gone
 }
 
 template <class V>
