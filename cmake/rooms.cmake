@@ -65,7 +65,7 @@ if(CHAVEIRO_TESTS)
   set_target_properties(directory_simulation_sqlite PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME directory_simulation_sqlite COMMAND directory_simulation_sqlite --gtest_filter=-ClaimTable.*
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(directory_simulation_sqlite PROPERTIES TIMEOUT 120)
+  set_tests_properties(directory_simulation_sqlite PROPERTIES TIMEOUT 300)
   if(EXISTS /dev/shm)
     # What is tested here is not the disk, which the thousands of fsyncs would wait for.
     set_tests_properties(directory_simulation_sqlite PROPERTIES ENVIRONMENT TMPDIR=/dev/shm)
