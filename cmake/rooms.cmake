@@ -42,7 +42,7 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api directory clients_memory clients_sqlite LIBS Boost::json yaml-cpp)
+chaveiro_room(app DEPS api cache directory clients_memory clients_sqlite LIBS Boost::json yaml-cpp)
 
 if(CHAVEIRO_TESTS)
   if(CHAVEIRO_GRPC)

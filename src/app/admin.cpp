@@ -229,7 +229,9 @@ Result<std::uint64_t> Admin::erase_person(const dir::Context& context, std::stri
 Result<std::uint64_t> Admin::purge(const dir::Context& context, UtcTime before) {
   TRY_VOID(may(context, Permission::administrate));
   if (before > parts_.clock.now()) return fail_field("before", "lies in the future");
-  return parts_.store.purge(before, actor(context), parts_.clock.now(), context.deadline);
+  TRY(const std::uint64_t rows, parts_.store.purge(before, actor(context), parts_.clock.now(), context.deadline));
+  TRY(const std::uint64_t files, parts_.purge_lookups(before));
+  return rows + files;
 }
 
 }  // namespace chaveiro::app

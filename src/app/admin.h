@@ -27,6 +27,8 @@ struct AdminParts {
   bool check_digits = true;
   // Writes a copy under this name and answers where it lies and how large it is.
   std::function<Result<api::BackupAnswer>(const std::string& name, Deadline)> backup;
+  // Removes look-up records of months that ended before.
+  std::function<Result<std::uint64_t>(UtcTime before)> purge_lookups;
   // Checks every chain; the texts are anchor lines.
   std::function<Result<AuditVerdict>(const std::vector<std::string>& anchors, Deadline)> verify;
 };

@@ -1,6 +1,10 @@
 #include "app/storage.h"
 
-#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +18,8 @@
 
 namespace chaveiro::app {
 namespace {
+
+constexpr const char* writer_names[] = {"main", "next"};
 
 namespace dir = directory;
 namespace fs = std::filesystem;
@@ -66,6 +72,19 @@ class FileStorage final : public Storage {
   dir::Store& store() override { return *store_; }
   dir::LookupLog& lookups() override { return *lookups_; }
   Result<void> check_lookups() override { return lookups_->sync(); }
+  Result<std::uint64_t> purge_lookups(UtcTime before) override {
+    return dir::remove_lookups(data_ + "/lookups", before);
+  }
+
+  // The lock of a writer holds the number of its process; one that is gone left only the number.
+  bool shared() const override {
+    for (const char* name : writer_names) {
+      const auto text = read_file(data_ + "/writers/" + name + "/LOCK", 64);
+      const long process = text ? std::strtol(text->c_str(), nullptr, 10) : 0;
+      if (process > 0 && process != ::getpid() && ::kill(static_cast<pid_t>(process), 0) == 0) return true;
+    }
+    return false;
+  }
 
   Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {
     if (database_ == nullptr)
@@ -102,7 +121,7 @@ struct WriterLock {
 // Each server that runs on a data folder writes audit chains of its own name; two may run at once, as during an upgrade.
 Result<WriterLock> take_writer(const std::string& data) {
   std::optional<Error> last;
-  for (const char* name : {"main", "next"}) {
+  for (const char* name : writer_names) {
     const std::string folder = data + "/writers/" + name;
     TRY_VOID(make_folder(folder, 0700));
     auto lock = FolderLock::take(folder);

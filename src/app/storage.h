@@ -28,6 +28,10 @@ class Storage {
   virtual ~Storage() = default;
   virtual directory::Store& store() = 0;
   virtual directory::LookupLog& lookups() = 0;
+  // Does another server run on the same data folder, as during an upgrade?
+  virtual bool shared() const = 0;
+  // Removes look-up records of months that ended before.
+  virtual Result<std::uint64_t> purge_lookups(UtcTime before) = 0;
   // Can look-ups be recorded now? For /ready.
   virtual Result<void> check_lookups() = 0;
   virtual Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) = 0;

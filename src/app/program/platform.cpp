@@ -8,6 +8,7 @@
 #include "api/rest/server.h"
 #include "app/admin.h"
 #include "app/demo.h"
+#include "app/entry_cache.h"
 #include "app/figures.h"
 #include "app/health.h"
 #include "app/keyring.h"
@@ -68,6 +69,9 @@ struct Platform::Parts {
   Logger logger;
   Registry metrics;
 
+  // Null: every look-up reads the store. Outlives the store, whose writer tells it of commits.
+  std::unique_ptr<EntryCache> entry_cache;
+
   // The order is that of building; destruction goes back from the end.
   std::unique_ptr<Storage> storage;
   std::unique_ptr<dir::EmbeddedRegistry> registry;
@@ -93,14 +97,21 @@ struct Platform::Parts {
   std::unique_ptr<api::rest::Server> rest;
   std::unique_ptr<api::rest::MetricsServer> metrics_server;
 
-  std::optional<Periodic> health_worker, claims_worker, figures_worker;
+  std::optional<Periodic> health_worker, claims_worker, figures_worker, cache_worker;
   bool has_demonstration = false;
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
     TRY(storage, open_storage(settings, keyring, clock, log.logger("storage"), metrics));
+    if (settings.cache_l1_enabled) {
+      TRY(entry_cache,
+          EntryCache::make({settings.cache_l1_bytes_max, std::min(settings.cache_entry_ttl, settings.cache_l1_ttl)},
+                           storage->store(), clock, metrics, log.logger("cache")));
+    }
     Counter& records = metrics.counter("dict_audit_records_total", "Changes that left their audit record.");
-    storage->store().on_commit(
-        [&records](std::uint64_t, const dir::Change& change) { records.add(change.writes.size()); });
+    storage->store().on_commit([this, &records](std::uint64_t sequence, const dir::Change& change) {
+      records.add(change.writes.size());
+      if (entry_cache) entry_cache->committed(sequence, change);
+    });
     return {};
   }
 
@@ -111,7 +122,7 @@ struct Platform::Parts {
     entries.emplace(storage->store(), *registry, clock, key_rules);
     claims.emplace(storage->store(), *registry, clock, key_rules, served_of(settings));
     person_key = keyring.person_key();
-    lookups.emplace(storage->store(), nullptr, *registry, storage->lookups(), clock, *person_key);
+    lookups.emplace(storage->store(), entry_cache.get(), *registry, storage->lookups(), clock, *person_key);
     directory.emplace(dir::Directory{*accounts, *entries, *claims, *lookups, storage->store()});
   }
 
@@ -124,11 +135,17 @@ struct Platform::Parts {
     page_tokens.emplace(keyring.page_key(), clock);
     portabilities.emplace(*directory, *cancelled_portabilities, keyring.page_key(), clock);
     admin.emplace(AdminParts{
-        storage->store(), clock, log, *authenticator, *revocations, served_of(settings), settings.check_digits,
-        [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },
-        [this](const std::vector<std::string>& anchors, Deadline deadline) {
-          return storage->verify(anchors, deadline);
-        }});
+        .store = storage->store(),
+        .clock = clock,
+        .log = log,
+        .authenticator = *authenticator,
+        .revocations = *revocations,
+        .served = served_of(settings),
+        .check_digits = settings.check_digits,
+        .backup = [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },
+        .purge_lookups = [this](UtcTime before) { return storage->purge_lookups(before); },
+        .verify = [this](const std::vector<std::string>& anchors,
+                         Deadline deadline) { return storage->verify(anchors, deadline); }});
     pool.emplace(PoolOptions{"edge", settings.worker_threads, settings.worker_queue}, clock, log.logger("pool"),
                  metrics);
     return {};
@@ -168,6 +185,13 @@ struct Platform::Parts {
   }
 
   void start_workers() {
+    if (entry_cache) {
+      cache_worker.emplace(PeriodicOptions{.name = "cache", .interval = std::chrono::milliseconds{50}}, clock,
+                           logger.named("cache"), [this](Deadline) {
+                             entry_cache->tick(storage->shared());
+                             return Result<void>{};
+                           });
+    }
     health_worker.emplace(PeriodicOptions{.name = "health", .interval = std::chrono::seconds{1}}, clock,
                           logger.named("health"), [this](Deadline deadline) {
                             const Result<void> verdict = health->refresh(deadline);
@@ -256,7 +280,7 @@ bool Platform::stop(Deadline deadline) {
   Parts& parts = *parts_;
   parts.health->drain();
   parts.grpc->not_ready();
-  for (auto* worker : {&parts.claims_worker, &parts.figures_worker, &parts.health_worker}) {
+  for (auto* worker : {&parts.claims_worker, &parts.figures_worker, &parts.health_worker, &parts.cache_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   const bool rest_whole = parts.rest->stop(deadline);
