@@ -22,6 +22,16 @@ chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::
 if(CHAVEIRO_TESTS)
   chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
   chaveiro_test(sqlite_store_contract_test SOURCES tests/contract/sqlite_store_test.cpp LIBS chaveiro_clients_sqlite)
+  chaveiro_test(store_file_test SOURCES tests/integration/store_file_test.cpp LIBS chaveiro_clients_sqlite)
+  chaveiro_test(store_power_cut_test SOURCES tests/integration/store_power_cut_test.cpp tests/integration/fault_vfs.cpp
+                LIBS chaveiro_clients_sqlite SQLite::SQLite3 LABELS slow)
+  add_executable(store_kill_child tests/integration/store_kill_child.cpp)
+  target_link_libraries(store_kill_child PRIVATE chaveiro_clients_sqlite)
+  target_include_directories(store_kill_child PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(store_kill_child PRIVATE ${CHAVEIRO_WARNINGS})
+  chaveiro_test(store_kill_test SOURCES tests/integration/store_kill_test.cpp LIBS chaveiro_clients_sqlite LABELS slow)
+  target_compile_definitions(store_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:store_kill_child>")
+  add_dependencies(store_kill_test store_kill_child)
   chaveiro_test(tier_contract_test SOURCES tests/contract/memory_tier_test.cpp LIBS chaveiro_cache)
 endif()
 

@@ -63,9 +63,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
   auto impl = std::make_unique<Impl>(Impl{options, installation_key, std::move(lock), nullptr, nullptr});
   TRY(impl->readers, open_readers(options));
   TRY(auto group, Group::make(*connection, impl->installation_key, options.writer));
-  impl->writer = std::make_unique<Writer>(
-      std::move(connection), std::move(group),
-      WriterOptions{.queue_max = options.queue_max, .group_max = std::max<std::size_t>(options.group_max, 1)});
+  impl->writer = std::make_unique<Writer>(std::move(connection), std::move(group),
+                                          WriterOptions{.queue_max = options.queue_max,
+                                                        .group_max = std::max<std::size_t>(options.group_max, 1),
+                                                        .checkpoint_pages = options.log_pages_max});
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
 

@@ -28,6 +28,7 @@ struct SqliteOptions {
   std::size_t queue_max = 10'000;         // changes that may wait for the disk; one more is refused
   std::size_t group_max = 1'024;          // changes in one transaction, at least 1
   Micros busy_limit = Micros(5'000'000);  // how long to wait for another process that writes; 0: not at all
+  int log_pages_max = 4'000;  // the write-ahead log is folded into the database once it has so many pages of 4 KiB
   enum class Check : std::uint8_t { none, quick, full } check = Check::full;  // integrity check when opened
   std::string vfs;  // SQLite's file system layer; empty: the usual one (tests name others)
 };

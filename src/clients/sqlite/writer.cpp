@@ -126,7 +126,6 @@ void Writer::loop() {
   for (;;) {
     Jobs jobs = take();
     if (jobs.empty()) return;
-    queue_.notify_all();  // there is room again
     write(jobs);
     keep_log_short();
   }
@@ -150,6 +149,7 @@ Writer::Jobs Writer::take() {
         queue->jobs.pop_front();
       }
     }
+    queue_.notify_all();  // there is room again, also where all that was taken is abandoned
     std::erase_if(jobs, [](const std::shared_ptr<Job>& job) {
       auto progress = job->progress.lock();
       if (progress->phase == Phase::abandoned) return true;
