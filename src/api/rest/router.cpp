@@ -32,7 +32,12 @@ bool fits(const std::vector<std::string_view>& pattern, const std::vector<std::s
 
 Router::Router(const std::vector<Route>& routes) {
   for (const Route& route : routes) rows_.push_back({&route, segments_of(route.path)});
-  std::ranges::stable_sort(rows_, std::ranges::greater{}, [](const Row& row) { return literals(row.segments); });
+  // Rows of as many literals keep the order of the table, which lies in one piece.
+  std::ranges::sort(rows_, [](const Row& a, const Row& b) {
+    const std::size_t first = literals(a.segments);
+    const std::size_t second = literals(b.segments);
+    return first != second ? first > second : a.route < b.route;
+  });
 }
 
 Match Router::find(net::Method method, std::string_view path) const {
