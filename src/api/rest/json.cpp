@@ -49,12 +49,20 @@ class Builder {
     return put(std::move(value), failed);
   }
 
-  bool on_number_part(bj::string_view, bj::error_code&) { return true; }
-  bool on_int64(std::int64_t value, bj::string_view, bj::error_code& failed) { return put(Json{value}, failed); }
+  bool on_number_part(bj::string_view part, bj::error_code&) { return text_.append(part), true; }
+  bool on_int64(std::int64_t value, bj::string_view, bj::error_code& failed) {
+    text_.clear();
+    return put(Json{value}, failed);
+  }
   bool on_uint64(std::uint64_t, bj::string_view, bj::error_code& failed) { return unfit(failed); }
-  bool on_double(double value, bj::string_view, bj::error_code& failed) {
-    // Whole numbers beyond 64 bits arrive here too.
-    return std::abs(value) <= 9.0e15 ? put(Json{value}, failed) : unfit(failed);
+  // Whole numbers beyond 64 bits arrive here too. The parser's own value is a few units in the last place off.
+  bool on_double(double, bj::string_view part, bj::error_code& failed) {
+    text_.append(part);
+    double value = 0;
+    const auto read = std::from_chars(text_.data(), text_.data() + text_.size(), value);
+    if (read.ec != std::errc{} || !(std::abs(value) <= 9.0e15)) return unfit(failed);
+    text_.clear();
+    return put(Json{value}, failed);
   }
   bool on_bool(bool value, bj::error_code& failed) { return put(Json{value}, failed); }
   bool on_null(bj::error_code& failed) { return put(Json{}, failed); }
@@ -93,7 +101,9 @@ class Builder {
   }
 
   bool unfit(bj::error_code& failed) {
-    violations.push_back({path(), "the number is out of range"});
+    text_.clear();
+    const std::string place = path();
+    violations.push_back({place.empty() ? "body" : place, "the number is out of range"});
     return put(Json{}, failed);
   }
 
@@ -121,7 +131,7 @@ class Builder {
 
   std::size_t values_left_;
   std::vector<Json*> open_;  // the object or list that is open at each depth
-  std::string text_;         // of a name or string that comes in parts
+  std::string text_;         // of a name, string or number that comes in parts
 };
 
 std::string line_and_column(std::string_view text, std::size_t at) {
@@ -157,7 +167,8 @@ void write(JsonWriter& out, const Json& value) {
     out.integer(*integer);
   } else if (const auto* number = value.number()) {
     char digits[40];
-    out.raw({digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, *number).ptr - digits)});
+    out.raw(
+        {digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, *number + 0.0).ptr - digits)});
   } else if (const auto* text = value.text()) {
     out.text(*text);
   } else if (const auto* list = value.list()) {
@@ -216,7 +227,7 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
 std::string field_path(std::string_view prefix, std::string_view name) {
   std::string path(prefix);
   if (!path.empty()) path += '.';
-  return path += name;
+  return path += name.empty() ? "\"\"" : name;
 }
 
 std::string item_path(std::string_view prefix, std::size_t index) {

@@ -75,7 +75,7 @@ struct JsonLimits {
 // with the path of its field ("account.branch", "lookups[3].key"). Values are never repeated in messages.
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
 
-// "a" and "b" make "a.b"; an empty prefix makes "b".
+// "a" and "b" make "a.b"; an empty prefix makes "b", an empty name is shown as "".
 std::string field_path(std::string_view prefix, std::string_view name);
 std::string item_path(std::string_view prefix, std::size_t index);
 

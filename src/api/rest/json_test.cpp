@@ -45,6 +45,20 @@ TEST(Json, names_the_number_that_is_out_of_range) {
     EXPECT_EQ(faults_of(R"({"page":{"size":)" + std::string(number) + "}}").at(0).field, "page.size") << number;
 }
 
+TEST(Json, names_the_body_where_the_number_stands_alone) {
+  EXPECT_EQ(faults_of("01").at(0).field, "body");
+  EXPECT_EQ(faults_of("11111111111111111111111111").at(0).field, "body");
+}
+
+TEST(Json, reads_what_it_has_written) {
+  for (const std::string_view text : {"11.111011111111111111111111111", "1e-7", "0.1", "123456789.125", "5e-324"}) {
+    const std::string written = to_text(parse_json(text).value());
+    EXPECT_EQ(to_text(parse_json(written).value()), written) << text;
+  }
+}
+
+TEST(Json, writes_no_negative_zero) { EXPECT_EQ(to_text(parse_json("[-0.0,-0]").value()), "[0,0]"); }
+
 TEST(Json, names_the_field_that_is_no_utf_8) {
   for (const std::string bytes : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
     const auto faults = faults_of(R"({"key_type":"EMAIL","key":"a)" + bytes + "\"}");
