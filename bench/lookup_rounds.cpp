@@ -104,6 +104,8 @@ void run_beside_echo(const RunOptions& options) {
   Requests requests(options.keys);
   const std::string file = platform.folder() + "/answer";
   std::ofstream(file, std::ios::binary) << OneAnswer::of(platform.grpc(), requests);
+  // Before the connections are made: a server closes those that are idle.
+  if (!wait_for_quiet()) std::fprintf(stderr, "THE MACHINE IS NOT QUIET: these figures are hints at most\n");
   const int process = platform.server().process();
   Load ours_load(connect_grpc_64, platform.grpc(), requests, process);
   Load rest_load(connect_rest_32, platform.rest(), requests, process);
@@ -114,7 +116,6 @@ void run_beside_echo(const RunOptions& options) {
       sync_echo{"echo, sync", sync.load}, raw_echo{"echo, raw bytes", raw.load};
   Contender* const all[] = {&ours, &echo, &sync_echo, &raw_echo, &rest};
 
-  if (!wait_for_quiet()) std::fprintf(stderr, "THE MACHINE IS NOT QUIET: these figures are hints at most\n");
   for (Contender* each : all) each->load.top_rate(each == &ours ? warm_up : options.window);
   for (std::size_t i = 0; i < options.rounds; ++i)
     for (Contender* each : all) each->take(each->load.top_rate(options.window));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -39,18 +40,37 @@ class BatchCommitter {
 
   Result<void> commit(Batch batch) {
     counted_ = {};
+    std::vector<std::size_t> waiting(batch.items.size());
+    std::iota(waiting.begin(), waiting.end(), std::size_t{0});
+    std::vector<std::size_t> again;  // items that must be looked at one by one
+    while (!waiting.empty()) {
+      TRY(waiting, commit_wave(batch, waiting, again));
+    }
+    std::ranges::sort(again);
+    for (const std::size_t i : again) TRY_VOID(one_by_one(batch.items[i], batch.deadline));
+    publish(batch.last_number);
+    return {};
+  }
+
+ private:
+  // One group: of each account the first line that waits, since the next one builds upon it. Returns those that still wait.
+  Result<std::vector<std::size_t>> commit_wave(Batch& batch, const std::vector<std::size_t>& waiting,
+                                               std::vector<std::size_t>& again) {
     std::vector<dir::Change> changes;
     std::vector<std::size_t> owners;  // changes[i] belongs to batch.items[owners[i]]
-    std::vector<std::size_t> again;   // items that must be looked at one by one
-    in_batch_.clear();
-    for (std::size_t i = 0; i < batch.items.size(); ++i) {
-      if (auto change = first_try(batch.items[i])) {
+    std::vector<std::size_t> later;
+    std::unordered_set<dir::AccountId> taken;
+    for (const std::size_t i : waiting) {
+      if (!taken.insert(batch.items[i].line.account.id).second) {
+        later.push_back(i);
+      } else if (auto change = first_try(batch.items[i])) {
         changes.push_back(std::move(*change));
         owners.push_back(i);
       } else {
         again.push_back(i);
       }
     }
+    if (changes.empty()) return later;
     const std::vector<Result<dir::Committed>> answers = store_.commit_all(changes, batch.deadline);
     for (std::size_t c = 0; c < answers.size(); ++c) {
       if (answers[c]) {
@@ -61,24 +81,15 @@ class BatchCommitter {
         return answers[c].error();
       }
     }
-    std::ranges::sort(again);
-    for (const std::size_t i : again) TRY_VOID(one_by_one(batch.items[i], batch.deadline));
-    publish(batch.last_number);
-    return {};
+    return later;
   }
 
- private:
-  // The change of a line under the belief that nothing of it is stored yet. Nothing: the line has to wait for its account.
+  // The change of a line under the belief that nothing is stored yet but what this run has stored. Nothing: it must be looked at.
   std::optional<dir::Change> first_try(Item& item) {
-    const dir::AccountId id = item.line.account.id;
-    if (in_batch_.contains(id)) return std::nullopt;
-    const auto known = accounts_.find(id);
-    if (known != accounts_.end()) {
-      if (!item.line.key || known->second.account.holder != item.line.account.holder) return std::nullopt;
-      return change_of(item, known->second);
-    }
-    in_batch_.insert(id);
-    return change_of(item, std::nullopt);
+    const auto known = accounts_.find(item.line.account.id);
+    if (known == accounts_.end()) return change_of(item, std::nullopt);
+    if (!item.line.key || known->second.account.holder != item.line.account.holder) return std::nullopt;
+    return change_of(item, known->second);
   }
 
   std::optional<dir::Change> change_of(Item& item, std::optional<KnownAccount> known) {
@@ -223,7 +234,6 @@ class BatchCommitter {
   Guarded<ImportReport>& report_;
   UuidV7 ids_;
   std::unordered_map<dir::AccountId, KnownAccount> accounts_;
-  std::unordered_set<dir::AccountId> in_batch_;  // accounts that this batch makes
   ImportReport counted_;
 };
 

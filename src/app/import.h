@@ -1,7 +1,7 @@
 // app/import.h
 //
-// Brings many entries with their accounts and owners into a store. Lines are taken in order, checked, and committed in batches of one
-// group each. A line that is wrong is reported with its number and fields, and the rest goes on. A line that is there already is counted,
+// Brings many entries with their accounts and owners into a store. Lines are taken in order, checked, and committed in batches: a
+// group for the first lines of all their accounts, one for the second lines, and so on. A line that is wrong is reported with its number and fields, and the rest goes on. A line that is there already is counted,
 // not refused: running the same file again, or from the middle, is harmless.
 //
 // The registry is not asked: an import tells us what it already holds. Entries become ACTIVE with the dates and RequestId of

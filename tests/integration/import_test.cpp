@@ -61,6 +61,22 @@ TEST_F(ImportTest, brings_in_many_keys_of_many_accounts) {
   EXPECT_EQ(last->slot, 3);
 }
 
+// The order of commits shows the groups: a line that had to be looked at alone would come after all groups of its batch.
+TEST_F(ImportTest, takes_the_second_lines_of_all_accounts_in_one_group) {
+  std::vector<std::string> committed;
+  store_.on_commit([&](std::uint64_t, const Change& change) {
+    const auto& entry = std::get<Put<Entry>>(change.writes.back()).after;
+    committed.push_back(entry.key.value());
+  });
+  const ImportReport report =
+      run({line("EMAIL", mail(1), "7"), line("EMAIL", mail(2), "7"), line("EMAIL", mail(3), "7"),
+           line("EMAIL", mail(4), "8"), line("EMAIL", mail(5), "8"), line("EMAIL", mail(6), "8")},
+          6);
+  EXPECT_EQ(report.entries_created, 6u);
+  EXPECT_EQ(report.accounts_created, 2u);
+  EXPECT_THAT(committed, ElementsAre(mail(1), mail(4), mail(2), mail(5), mail(3), mail(6)));
+}
+
 TEST_F(ImportTest, is_harmless_when_repeated) {
   const std::vector<std::string> lines{line("EMAIL", mail(1)), line("EMAIL", mail(2)), line("CPF", "12345678909")};
   EXPECT_EQ(run(lines).entries_created, 3u);
