@@ -1,0 +1,131 @@
+#include "cache/regulated.h"
+
+#include <set>
+
+#include "cache/tiered_test.h"
+
+namespace chaveiro::cache {
+namespace {
+
+constexpr UtcTime directory_date{std::chrono::seconds{1'700'000'000}};
+
+struct Regulated : TieredTest {
+  TieredOptions lawful{.ttl = 180s};
+  std::string refusal(const TieredOptions& options) {
+    const auto made = ForeignAnswers<std::string>::make(options, {.clock = clock, .metrics = metrics, .pool = &pool});
+    return made ? "allowed" : made.error().reason + " " + made.error().message;
+  }
+  std::string section(Rule rule) {
+    for (const RuleText& it : regulator_rules()) {
+      if (it.rule == rule) return std::string(it.section);
+    }
+    return "no such rule";
+  }
+  std::unique_ptr<ForeignAnswers<std::string>> foreign() {
+    return ForeignAnswers<std::string>::make(lawful, {.clock = clock, .metrics = metrics, .l2 = &l2}).value();
+  }
+};
+
+TEST_F(Regulated, refuses_at_start_every_option_outside_the_rules_and_names_the_rule) {
+  EXPECT_EQ(refusal(lawful), "allowed");
+  const auto with = [&](auto change) {
+    TieredOptions options = lawful;
+    change(options);
+    return refusal(options);
+  };
+  const auto names = [&](Rule rule) {
+    return testing::AllOf(testing::StartsWith("RegulatorForbids"), testing::HasSubstr(section(rule)));
+  };
+  EXPECT_THAT(with([](auto& it) { it.ttl = 181s; }), names(Rule::foreign_ttl));
+  EXPECT_THAT(with([](auto& it) { it.ttl = TieredOptions{}.ttl; }), names(Rule::foreign_ttl));
+  EXPECT_THAT(with([](auto& it) { it.fail_safe = 1s; }), names(Rule::foreign_stale));
+  EXPECT_THAT(with([](auto& it) { it.soft_timeout = 1s; }), names(Rule::foreign_stale));
+  EXPECT_THAT(with([](auto& it) { it.negative_ttl = 1s; }), names(Rule::foreign_absence));
+  EXPECT_THAT(with([](auto& it) { it.failure_ttl = 1s; }), names(Rule::foreign_absence));
+  EXPECT_THAT(with([](auto& it) { it.eager_refresh = 0.9; }), names(Rule::foreign_ahead));
+  EXPECT_THAT(with([](auto& it) { it.early_refresh = 1; }), names(Rule::foreign_ahead));
+  const auto existence = ExistenceCache::make({.ttl_max = existence_ttl_max + 1s}, clock);
+  EXPECT_THAT(existence.error().message, testing::HasSubstr(section(Rule::existence_ttl)));
+}
+
+TEST_F(Regulated, says_every_rule_with_name_section_and_text) {
+  std::set<Rule> seen;
+  for (const RuleText& it : regulator_rules()) {
+    EXPECT_TRUE(seen.insert(it.rule).second);
+    EXPECT_FALSE(it.name.empty() || it.section.empty() || it.text.empty());
+  }
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(Rule::existence_ttl) + 1);
+}
+
+TEST_F(Regulated, keeps_foreign_answers_of_legal_persons_only) {
+  const auto cache = foreign();
+  const auto value = std::make_shared<const std::string>("entry");
+  const AnswerFields fields{.cache_control = "max-age=60"};
+  EXPECT_FALSE(cache->keep("cpf", value, OwnerKind::natural_person, fields, soon()));
+  EXPECT_TRUE(cache->keep("cnpj", value, OwnerKind::legal_person, fields, soon()));
+  EXPECT_FALSE(cache->peek("cpf"));
+  EXPECT_TRUE(cache->peek("cnpj"));
+  EXPECT_EQ(l2.raw("cpf"), std::nullopt);
+  EXPECT_FALSE(cache->keep("cnpj", value, OwnerKind::natural_person, fields, soon()));
+  EXPECT_FALSE(cache->peek("cnpj")) << "the key belongs to a person now";
+}
+
+TEST_F(Regulated, keeps_foreign_answers_no_longer_than_180_s_and_their_cache_control) {
+  const auto keep = [](std::string_view field, int age = 0, Micros own = foreign_ttl_max) {
+    return foreign_keep(OwnerKind::legal_person, {.cache_control = field, .age = std::chrono::seconds(age)}, own);
+  };
+  EXPECT_EQ(keep("max-age=60"), 60s);
+  EXPECT_EQ(keep("private, Max-Age=\"60\" , must-revalidate"), 60s);
+  EXPECT_EQ(keep("max-age=3600"), 180s);
+  EXPECT_EQ(keep("max-age=3600", 0, 20s), 20s);
+  EXPECT_EQ(keep("max-age=60", 45), 15s);
+  for (const char* none :
+       {"", "no-store", "no-cache, max-age=60", "max-age=60, no-store", "max-age", "max-age=", "max-age=-1",
+        "max-age=60s", "max-age=60, max-age=90", "public", "max-age=99999999999999999999"})
+    EXPECT_EQ(keep(none), 0s) << none;
+  EXPECT_EQ(keep("max-age=60", 60), 0s);
+  EXPECT_EQ(keep("max-age=60", -1), 0s);
+}
+
+TEST_F(Regulated, forgets_a_foreign_answer_when_its_time_is_up_on_every_level) {
+  const auto cache = foreign();
+  (void)cache->keep("k", std::make_shared<const std::string>("v"), OwnerKind::legal_person,
+                    {.cache_control = "max-age=600"}, soon());
+  clock.advance(179s);
+  EXPECT_TRUE(cache->peek("k"));
+  EXPECT_EQ(text(foreign()->get("k", soon())), "v");
+  clock.advance(1s);
+  EXPECT_FALSE(cache->peek("k"));
+  EXPECT_EQ(text(cache->get("k", soon())), "(none)");
+  EXPECT_EQ(text(foreign()->get("k", soon())), "(none)");
+}
+
+TEST_F(Regulated, keeps_of_an_existing_key_its_digest_and_two_dates_for_thirty_days) {
+  static_assert(sizeof(ExistenceDates) == 2 * sizeof(UtcTime), "two dates and nothing else");
+  const auto cache = ExistenceCache::make({}, clock).value();
+  cache->learn("+5511987654321", directory_date);
+  const auto found = cache->find("+5511987654321");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*found, (ExistenceDates{clock.now(), directory_date}));
+  EXPECT_FALSE(cache->find("+5511987654322"));
+  clock.advance(24h * 30 - 1s);
+  EXPECT_TRUE(cache->find("+5511987654321"));
+  clock.advance(1s);
+  EXPECT_FALSE(cache->find("+5511987654321"));
+}
+
+TEST_F(Regulated, keeps_what_checkKeys_said_no_longer_than_its_cache_control) {
+  const auto cache = ExistenceCache::make({}, clock).value();
+  EXPECT_TRUE(cache->learn_checked("a", directory_date, {.cache_control = "max-age=60"}));
+  EXPECT_FALSE(cache->learn_checked("b", directory_date, {.cache_control = "no-store"}));
+  EXPECT_TRUE(cache->learn_checked("c", directory_date, {.cache_control = "max-age=99999999"}));
+  EXPECT_FALSE(cache->find("b"));
+  clock.advance(60s);
+  EXPECT_FALSE(cache->find("a"));
+  EXPECT_TRUE(cache->find("c"));
+  clock.advance(24h * 30);
+  EXPECT_FALSE(cache->find("c"));
+}
+
+}  // namespace
+}  // namespace chaveiro::cache
