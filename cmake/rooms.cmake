@@ -18,7 +18,7 @@ chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
 chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
 chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
-chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory LIBS SQLite::SQLite3 OpenSSL::Crypto)
+chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory cache LIBS SQLite::SQLite3 OpenSSL::Crypto)
 if(CHAVEIRO_TESTS)
   chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
   chaveiro_test(sqlite_store_contract_test SOURCES tests/contract/sqlite_store_test.cpp LIBS chaveiro_clients_sqlite)
@@ -32,7 +32,8 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(store_kill_test SOURCES tests/integration/store_kill_test.cpp LIBS chaveiro_clients_sqlite LABELS slow)
   target_compile_definitions(store_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:store_kill_child>")
   add_dependencies(store_kill_test store_kill_child)
-  chaveiro_test(tier_contract_test SOURCES tests/contract/memory_tier_test.cpp LIBS chaveiro_cache)
+  chaveiro_test(memory_tier_contract_test SOURCES tests/contract/memory_tier_test.cpp LIBS chaveiro_cache)
+  chaveiro_test(sqlite_tier_contract_test SOURCES tests/contract/sqlite_tier_test.cpp LIBS chaveiro_clients_sqlite)
 endif()
 
 # What both edges share (src/api), then the edges themselves.
