@@ -328,6 +328,34 @@ TEST_F(StoreFile, holds_nothing_of_an_erased_person) {
   EXPECT_FALSE(holds(seal_text));
 }
 
+TEST_F(StoreFile, finds_the_few_of_many_by_an_index) {
+  fill(0, 1);
+  const auto connection = Connection::open({.path = path()}).value();
+  const auto plan_of = [&](std::string_view query) {
+    const auto rows = connection->prepare_once("EXPLAIN QUERY PLAN " + std::string(query)).value();
+    std::string plan;
+    while (rows->step().value()) {
+      for (int i = 0; i < 3; ++i) rows->skip();
+      plan += std::string(rows->text()) + "\n";
+    }
+    return plan;
+  };
+  const std::string order = " ORDER BY created_at, id LIMIT 21";
+  EXPECT_THAT(plan_of("SELECT * FROM entries WHERE +account_ispb = ? AND account_id IN (?, ?) AND +status = ? AND "
+                      "status <> 4" +
+                      order),
+              HasSubstr("entries_live_slot"));
+  EXPECT_THAT(plan_of("SELECT * FROM entries WHERE account_ispb = ? AND +key_type = ? AND status <> 4" + order),
+              HasSubstr("entries_list"));
+  EXPECT_THAT(plan_of("SELECT key_type, status, count(*) FROM entries WHERE account_ispb = ? GROUP BY key_type, status "
+                      "ORDER BY key_type, status"),
+              HasSubstr("COVERING INDEX entries_counts"));
+  EXPECT_THAT(plan_of("SELECT * FROM accounts WHERE +ispb = ? AND holder_tax_id = ?" + order),
+              HasSubstr("accounts_holder"));
+  EXPECT_THAT(plan_of("SELECT * FROM audit WHERE +ispb = ? AND resource = ? ORDER BY at DESC, position DESC"),
+              HasSubstr("audit_resource"));
+}
+
 // The hook holds the writer's thread until it is let go.
 class Gate {
  public:

@@ -47,7 +47,7 @@ Result<std::vector<AuditRecord>> SqliteStore::audit_after(std::uint64_t sequence
 Result<Page<AuditRecord>> SqliteStore::audit(const AuditFilter& filter, const PageRequest& page, Deadline deadline) {
   TRY(const auto reader, impl_->readers->borrow(deadline));
   List list{audit_columns, audit_from, {}, {}, "at DESC, position DESC"};
-  list.where.add("ispb = ?", filter.ispb.view());
+  list.where.add(filter.resource ? "+ispb = ?" : "ispb = ?", filter.ispb.view());  // see lists.cpp
   if (filter.resource) list.where.add("resource = ?", *filter.resource);
   if (filter.actor) list.where.add("actor = ?", std::string_view(*filter.actor));
   if (filter.operation) list.where.add("operation = ?", std::string_view(*filter.operation));

@@ -197,9 +197,20 @@ DROP INDEX accounts_holder;
 DROP INDEX accounts_list;
 )sql";
 
-constexpr std::array<Migration, 2> steps = {{
+constexpr std::string_view counts_up = R"sql(
+CREATE INDEX entries_counts ON entries (account_ispb, key_type, status);
+CREATE INDEX entries_deleted_list ON entries (account_ispb, created_at, id) WHERE status = 4;
+)sql";
+
+constexpr std::string_view counts_down = R"sql(
+DROP INDEX entries_deleted_list;
+DROP INDEX entries_counts;
+)sql";
+
+constexpr std::array<Migration, 3> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
+    {{1, 2}, "indexes for counts", counts_up, counts_down},
 }};
 
 }  // namespace
