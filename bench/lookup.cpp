@@ -23,6 +23,7 @@ lookup --million [FLAGS]   a million generated keys: import, start, latency, mem
   --program FILE  the program (../chaveiro beside this file)
   --folder DIR    where its temporary folder is made (/tmp)
 
+lookup --profile SECONDS   only ours by gRPC, kept busy for a profiler; prints its process
 lookup --echo-server callback|sync|raw --answer FILE   only the echo; FILE holds a LookupKeyResponse
 )";
 
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
   using namespace chaveiro::bench;
   RunOptions options;
   bool million = false;
+  Seconds profile{0};
   std::string echo, answer;
   std::size_t keys = 0;
   const std::map<std::string, std::function<void(const char*)>> flags{
@@ -40,6 +42,7 @@ int main(int argc, char** argv) {
       {"--seconds", [&](const char* text) { options.window = Seconds(std::atof(text)); }},
       {"--program", [&](const char* text) { options.platform.program = text; }},
       {"--folder", [&](const char* text) { options.platform.folder = text; }},
+      {"--profile", [&](const char* text) { profile = Seconds(std::atof(text)); }},
       {"--echo-server", [&](const char* text) { echo = text; }},
       {"--answer", [&](const char* text) { answer = text; }},
   };
@@ -59,6 +62,7 @@ int main(int argc, char** argv) {
   if (options.rounds == 0 || options.window <= Seconds{0}) stop("--rounds and --seconds must be positive");
   if (keys > 0 || million) options.keys = keys > 0 ? keys : 1'000'000;
   run_on_core(load_core);
+  if (profile > Seconds{0}) return run_for_profile(options, profile), 0;
   million ? run_million(options) : run_beside_echo(options);
   return 0;
 }

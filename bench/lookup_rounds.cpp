@@ -134,6 +134,18 @@ void run_beside_echo(const RunOptions& options) {
   measure_p99(ours, echo, options);
 }
 
+void run_for_profile(const RunOptions& options, Seconds time) {
+  Platform platform(options.platform);
+  platform.import_keys(options.keys);
+  Requests requests(options.keys);
+  Load load(connect_grpc_64, platform.grpc(), requests, platform.server().process());
+  load.top_rate(warm_up);
+  std::fprintf(stderr, "process %d\n", platform.server().process());
+  const Round round = load.top_rate(time);
+  std::fprintf(stderr, "%.0f calls a second, %.1f µs of the server's processor each, %.0f %% from memory\n", round.rate,
+               round.cpu_us, round.from_memory * 100);
+}
+
 void run_million(const RunOptions& options) {
   Platform platform(options.platform);
   const double empty_mib = platform.file_mib();

@@ -18,6 +18,8 @@ struct RunOptions {
 };
 
 void run_beside_echo(const RunOptions& options);
+// Keeps ours busy by gRPC and says which process to look into, with perf or the like.
+void run_for_profile(const RunOptions& options, Seconds time);
 void run_million(const RunOptions& options);
 
 }  // namespace chaveiro::bench
