@@ -22,10 +22,23 @@ std::string new_folder(const std::string& parent) {
   return name;
 }
 
+// Also where the benchmark ends in the middle of a run.
+void remove_at_exit(const std::string& folder) {
+  static std::string to_remove;
+  if (to_remove.empty()) {
+    std::atexit([] {
+      std::error_code ignored;
+      fs::remove_all(to_remove, ignored);
+    });
+  }
+  to_remove = folder;
+}
+
 }  // namespace
 
 Platform::Platform(const PlatformOptions& options)
     : program_(options.program.empty() ? program_beside_us() : options.program), folder_(new_folder(options.folder)) {
+  remove_at_exit(folder_);
   restart();
   token_ = output_of(command({"token", "--subject", "bench"}, load_core));
   while (!token_.empty() && token_.back() == '\n') token_.pop_back();
