@@ -135,6 +135,15 @@ TEST_F(StoreFile, with_flipped_bytes_is_not_opened) {
   EXPECT_GE(found, 8);
 }
 
+TEST_F(StoreFile, folds_its_log_into_the_database_while_it_serves) {
+  SqliteOptions wanted = options();
+  wanted.log_pages_max = 50;
+  const auto store = open(wanted);
+  for (std::uint64_t n = 0; n < 100; ++n) ASSERT_TRUE(store->commit(registration_of(n), soon()));
+  EXPECT_LT(fs::file_size(path() + "-wal"), 1u << 20) << "100 commits of some ten pages each";
+  EXPECT_GT(fs::file_size(path()), 100u * 1024);
+}
+
 TEST_F(StoreFile, with_a_torn_log_keeps_what_came_before_the_tear) {
   const TemporaryDirectory copied;
   {

@@ -25,7 +25,8 @@ Result<std::unique_ptr<Connection>> open_for_writing(const SqliteOptions& option
   if (mode != "wal")
     return fail(Code::unavailable, "DatabaseReadOnly",
                 options.path + " cannot be switched to write-ahead logging: its file system must allow it");
-  TRY_VOID(connection->run("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0"));
+  // No wal_autocheckpoint=0: SQLite would take it as "no hook at all", and the one of Connection has replaced its own already.
+  TRY_VOID(connection->run("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON"));
   if (options.check != SqliteOptions::Check::none)
     TRY_VOID(check_integrity(*connection,
                              options.check == SqliteOptions::Check::quick ? Thoroughness::quick : Thoroughness::full));
