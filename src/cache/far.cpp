@@ -12,13 +12,15 @@ bool is_the_callers(Code code) { return code == Code::invalid || code == Code::c
 
 }  // namespace
 
-Far::Far(Level level, Tier& tier, FarOptions options, std::string prefix, Codec codec, const Clock& clock, Logger log,
-         LevelMetrics& metrics)
+Far::Far(Level level, Tier& tier, FarOptions options, std::string prefix, Codec codec, FarWriters writers,
+         const Clock& clock, Logger log, LevelMetrics& metrics)
     : level_(level),
       tier_(tier),
       options_(options),
       options_prefix_(std::move(prefix)),
       codec_(std::move(codec)),
+      fences_(writers.fences),
+      gate_(writers.gate),
       clock_(clock),
       log_(std::move(log)),
       metrics_(metrics),
@@ -79,19 +81,26 @@ std::optional<Far::Found> Far::opened(std::string_view key, TierValue value) {
 }
 
 bool Far::believes(std::string_view full_key) const {
-  return owed_.with([&](const Owed& owed) { return owed.everything == 0 && !owed.keys.contains(full_key); });
+  return owed_.with([&](const Owed& owed) { return owed.believes(full_key); });
+}
+
+std::uint64_t Far::payments() const {
+  return owed_.with([](const Owed& owed) { return owed.payments; });
 }
 
 std::optional<Far::Found> Far::get(std::string_view key, Deadline deadline) {
   const std::string name = full(key);
   settle(deadline);
-  if (!believes(name)) {
-    metrics_.skipped.add();
-    return std::nullopt;
-  }
-  auto value = ask(deadline, [&](Deadline capped) { return tier_.get(name, capped); });
+  const std::uint64_t before = payments();
   std::optional<Found> found;
-  if (value && *value) found = opened(name, std::move(**value));
+  if (believes(name)) {
+    auto value = ask(deadline, [&](Deadline capped) { return tier_.get(name, capped); });
+    if (value && *value) found = opened(name, std::move(**value));
+  }
+  if (!believes(name) || payments() != before) {
+    metrics_.skipped.add();
+    found.reset();
+  }
   (found && found->fresh_left > Micros{0} ? metrics_.hits : metrics_.misses).add();
   return found;
 }
@@ -104,46 +113,61 @@ std::vector<std::optional<Far::Found>> Far::get_many(std::span<const std::string
     std::vector<std::string> names;
     names.reserve(part.size());
     for (const std::string& key : part) names.push_back(full(key));
+    const std::uint64_t before = payments();
     auto values = ask(deadline, [&](Deadline capped) { return tier_.get_many(names, capped); });
-    if (!values || values->size() != names.size()) {
-      metrics_.misses.add(part.size());
-      continue;
+    const bool answered = values && values->size() == names.size();
+    for (std::size_t i = 0; answered && i < names.size(); ++i) {
+      auto& value = (*values)[i];
+      if (value && believes(names[i])) all[from + i] = opened(names[i], std::move(*value));
     }
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      auto& found = all[from + i];
-      if ((*values)[i] && believes(names[i])) found = opened(names[i], std::move(*(*values)[i]));
-      (found && found->fresh_left > Micros{0} ? metrics_.hits : metrics_.misses).add();
+    for (std::size_t i = from; i < from + names.size(); ++i) {
+      if (payments() != before) all[i].reset();
+      (all[i] && all[i]->fresh_left > Micros{0} ? metrics_.hits : metrics_.misses).add();
     }
   }
   return all;
 }
 
-Far::Put Far::put(std::string_view key, const Envelope& envelope, Micros fresh, As as, Deadline deadline) {
-  const std::string name = full(key);
+Far::Mark Far::mark() const {
+  return owed_.with([](const Owed& owed) { return owed.last; });
+}
+
+Result<TierStored> Far::store(std::string_view name, const Envelope& envelope, Micros fresh, Deadline deadline) {
   if (options_.ttl_max > Micros{0}) fresh = std::min(fresh, options_.ttl_max);
-  const auto sealed = codec_.seal(name, envelope);
+  TRY(const std::string sealed, codec_.seal(name, envelope));
+  return ask(deadline, [&](Deadline capped) {
+    return tier_.put({.key = name,
+                      .bytes = sealed,
+                      .ttl = fresh + envelope.keep_stale,
+                      .version = envelope.version,
+                      .tags = envelope.tags},
+                     capped);
+  });
+}
+
+Far::Put Far::put(std::string_view key, const Envelope& envelope, Micros fresh, Mark mark, Deadline deadline) {
+  const std::string name = full(key);
   settle(deadline);
-  if (owed_.with([](const Owed& owed) { return owed.everything != 0; })) {
-    metrics_.skipped.add();
-    return Put::failed;  // whatever it holds goes before it is read again
-  }
-  const std::uint64_t begin = owed_.with([](const Owed& owed) { return owed.last; });
-  auto stored = [&]() -> Result<TierStored> {
-    if (!sealed) return sealed.error();
-    return ask(deadline, [&](Deadline capped) {
-      return tier_.put({.key = name,
-                        .bytes = *sealed,
-                        .ttl = fresh + envelope.keep_stale,
-                        .version = envelope.version,
-                        .tags = envelope.tags},
-                       capped);
-    });
-  }();
+  // What a level that must be cleared gets now would go again.
+  const bool lost = owed_.with([](const Owed& owed) { return owed.everything != 0; });
+  const auto stored = lost ? Result<TierStored>(skipped()) : store(name, envelope, fresh, deadline);
   if (!stored) {
-    if (as == As::write) note(key);
+    note(key);
     return Put::failed;
   }
-  owed_.with([&](Owed& owed) { Owed::paid(owed.keys, name, begin); });
+  owed_.with([&](Owed& owed) { owed.pay(owed.keys, name, mark); });
+  return *stored == TierStored::superseded ? Put::superseded : Put::stored;
+}
+
+Far::Put Far::fill(std::string_view key, const Envelope& envelope, Micros fresh, Deadline deadline) {
+  const std::string name = full(key);
+  settle(deadline);
+  if (!believes(name)) {
+    metrics_.skipped.add();
+    return Put::failed;
+  }
+  const auto stored = store(name, envelope, fresh, deadline);
+  if (!stored) return Put::failed;
   return *stored == TierStored::superseded ? Put::superseded : Put::stored;
 }
 
@@ -164,24 +188,40 @@ void Far::Owed::cleared(std::uint64_t until) {
   const auto paid = [&](const auto& debt) { return debt.second <= until; };
   std::erase_if(keys, paid);
   std::erase_if(tags, paid);
+  ++payments;
 }
 
-void Far::Owed::paid(Debts& of, std::string_view name, std::uint64_t until) {
-  if (const auto debt = of.find(name); debt != of.end() && debt->second <= until) of.erase(debt);
+// The next of an endless round, so that a key whose writer hangs does not hold up the others.
+std::vector<std::string> Far::Owed::next_keys(std::size_t most) {
+  std::vector<std::string> names;
+  auto at = keys.upper_bound(round);
+  for (std::size_t i = 0; i < std::min(most, keys.size()); ++i) {
+    if (at == keys.end()) at = keys.begin();
+    names.push_back(at->first);
+    ++at;
+  }
+  if (!names.empty()) round = names.back();
+  return names;
+}
+
+void Far::Owed::pay(Debts& of, std::string_view name, std::uint64_t until) {
+  const auto debt = of.find(name);
+  if (debt == of.end() || debt->second > until) return;
+  of.erase(debt);
+  ++payments;
 }
 
 void Far::note(std::string_view key) {
   owed_.with([&](Owed& owed) { owed.add(owed.keys, full(key), options_.owed_max); });
 }
 
-bool Far::erase(std::string_view key, std::uint64_t version, Deadline deadline) {
+bool Far::erase(std::string_view key, std::uint64_t version, Mark mark, Deadline deadline) {
   const std::string name = full(key);
-  const std::uint64_t begin = owed_.with([](const Owed& owed) { return owed.last; });
   if (!ask(deadline, [&](Deadline capped) { return tier_.erase(name, version, capped); })) {
     note(key);
     return false;
   }
-  owed_.with([&](Owed& owed) { Owed::paid(owed.keys, name, begin); });
+  owed_.with([&](Owed& owed) { owed.pay(owed.keys, name, mark); });
   return true;
 }
 
@@ -207,34 +247,41 @@ bool Far::clear(Deadline deadline) {
 }
 
 bool Far::settle(Deadline deadline) {
-  // A step: at most one call to the level, by one caller at a time.
-  enum class Step : std::uint8_t { nothing, busy, all, keys, tag };
-  std::vector<std::string> keys;
-  std::string tag;
-  std::uint64_t begin = 0;
-  const Step step = owed_.with([&](Owed& owed) {
-    if (!owed.any()) return Step::nothing;
-    if (owed.settling) return Step::busy;
-    owed.settling = true;
-    begin = owed.last;
-    if (owed.everything != 0) return Step::all;
-    if (!owed.tags.empty()) return tag = owed.tags.begin()->first, Step::tag;
-    for (auto key = owed.keys.begin(); key != owed.keys.end() && keys.size() < 100; ++key) keys.push_back(key->first);
-    return Step::keys;
+  // A step: at most one call to the level, by one caller at a time. Nobody else may be writing what is erased meanwhile: a write that
+  // began before the debt could land after it was paid. Whoever writes is not waited for; the next step will do.
+  const Deadline at_once = Deadline::in(-Micros{1});
+  Payment pay;
+  const bool mine = owed_.with([&](Owed& owed) {
+    pay.begin = owed.last;
+    pay.nothing = !owed.any();
+    if (pay.nothing || owed.settling) return false;
+    pay.everything = owed.everything != 0;
+    if (!pay.everything && !owed.tags.empty()) pay.tag = owed.tags.begin()->first;
+    if (!pay.everything && !pay.tag) pay.keys = owed.next_keys(100);
+    return owed.settling = true;
   });
-  if (step == Step::nothing) return true;
-  if (step == Step::busy) return false;
-  const auto done = ask(deadline, [&](Deadline capped) -> Result<void> {
-    if (step == Step::all) return tier_.clear(capped);
-    if (step == Step::tag) return tier_.erase_tag(tag, capped);
-    return tier_.erase_many(keys, capped);
+  if (!mine) return pay.nothing;
+
+  const bool large = pay.everything || pay.tag;
+  const auto alone = large ? gate_.close(at_once) : std::nullopt;
+  std::vector<Fences::Turn> turns;
+  std::erase_if(pay.keys, [&](const std::string& name) {
+    auto turn = fences_.enter(std::string_view(name).substr(options_prefix_.size()), at_once);
+    if (turn) turns.push_back(std::move(*turn));
+    return !turn;
   });
+  const auto done =
+      !alone && turns.empty() ? Result<void>(skipped()) : ask(deadline, [&](Deadline capped) -> Result<void> {
+        if (pay.everything) return tier_.clear(capped);
+        if (pay.tag) return tier_.erase_tag(*pay.tag, capped);
+        return tier_.erase_many(pay.keys, capped);
+      });
   return owed_.with([&](Owed& owed) {
     owed.settling = false;
     if (!done) return false;
-    if (step == Step::all) owed.cleared(begin);
-    if (step == Step::tag) Owed::paid(owed.tags, tag, begin);
-    for (const std::string& key : keys) Owed::paid(owed.keys, key, begin);
+    if (pay.everything) owed.cleared(pay.begin);
+    if (pay.tag) owed.pay(owed.tags, *pay.tag, pay.begin);
+    for (const std::string& key : pay.keys) owed.pay(owed.keys, key, pay.begin);
     return !owed.any();
   });
 }

@@ -22,16 +22,23 @@
 #include "base/log.h"
 #include "cache/circuit.h"
 #include "cache/codec.h"
+#include "cache/fences.h"
 #include "cache/level_metrics.h"
 #include "cache/tier.h"
 #include "cache/tiered_options.h"
 
 namespace chaveiro::cache {
 
+// Who may write slower levels now.
+struct FarWriters {
+  Fences& fences;   // for a key: whoever has its turn
+  WriteGate& gate;  // at all: whoever is inside
+};
+
 class Far {
  public:
-  Far(Level level, Tier& tier, FarOptions options, std::string prefix, Codec codec, const Clock& clock, Logger log,
-      LevelMetrics& metrics);
+  Far(Level level, Tier& tier, FarOptions options, std::string prefix, Codec codec, FarWriters writers,
+      const Clock& clock, Logger log, LevelMetrics& metrics);
 
   struct Found {
     Envelope envelope;
@@ -43,13 +50,18 @@ class Far {
   std::vector<std::optional<Found>> get_many(std::span<const std::string> keys, Deadline deadline);
 
   enum class Put : std::uint8_t { stored, superseded, failed };
-  // `fresh` of its time to live is left; the envelope says what it was at the beginning.
-  // A write that failed leaves the key owed; a fill adds nothing that was not there, so that its failure owes nothing.
-  enum class As : std::uint8_t { write, fill };
-  Put put(std::string_view key, const Envelope& envelope, Micros fresh, As as, Deadline deadline);
+  // Debts up to here. A writer asks before it waits for its turn: what is owed from then on may be because of what it is about to
+  // write, and its own success does not pay it.
+  using Mark = std::uint64_t;
+  Mark mark() const;
+
+  // `fresh` of its time to live is left; the envelope says what it was at the beginning. A write that failed leaves the key owed.
+  Put put(std::string_view key, const Envelope& envelope, Micros fresh, Mark mark, Deadline deadline);
+  // What was loaded or promoted: only where nothing is owed, and its failure owes nothing, for it adds nothing that was not there.
+  Put fill(std::string_view key, const Envelope& envelope, Micros fresh, Deadline deadline);
 
   // False: it is owed now.
-  bool erase(std::string_view key, std::uint64_t version, Deadline deadline);
+  bool erase(std::string_view key, std::uint64_t version, Mark mark, Deadline deadline);
   bool erase_tag(std::string_view tag, Deadline deadline);
   bool clear(Deadline deadline);
   // The key's writer could not get its turn: as an erasure that failed.
@@ -73,18 +85,33 @@ class Far {
     Debts tags;
     std::uint64_t everything = 0;  // 0: no
     std::uint64_t last = 0;
+    std::uint64_t payments = 0;
+    std::string round;  // the last key that next_keys() named
     bool settling = false;
     bool any() const { return everything != 0 || !keys.empty() || !tags.empty(); }
     void add(Debts& to, std::string name, std::size_t most);
     void owe_everything();
+    std::vector<std::string> next_keys(std::size_t most);
     void cleared(std::uint64_t until);
-    static void paid(Debts& of, std::string_view name, std::uint64_t until);
+    void pay(Debts& of, std::string_view name, std::uint64_t until);
+    bool believes(std::string_view name) const { return everything == 0 && !keys.contains(name); }
+  };
+
+  struct Payment {
+    bool nothing = false;
+    bool everything = false;
+    std::optional<std::string> tag;
+    std::vector<std::string> keys;
+    std::uint64_t begin = 0;
   };
 
   std::string full(std::string_view key) const { return options_prefix_ + std::string(key); }
   std::optional<Found> opened(std::string_view key, TierValue value);
   void note(std::string_view key);
+  Result<TierStored> store(std::string_view name, const Envelope& envelope, Micros fresh, Deadline deadline);
   bool believes(std::string_view full_key) const;
+  // Debts that are paid while the level answers spoil the answer: it may have read before, and we look for the debt after.
+  std::uint64_t payments() const;
   // Calls the tier unless it is passed over; counts, times, and tells the circuit.
   template <class Call>
   auto ask(Deadline deadline, Call call) -> decltype(call(deadline));
@@ -95,6 +122,8 @@ class Far {
   const FarOptions options_;
   const std::string options_prefix_;
   const Codec codec_;
+  Fences& fences_;
+  WriteGate& gate_;
   const Clock& clock_;
   const Logger log_;
   LevelMetrics& metrics_;

@@ -29,7 +29,6 @@ LevelMetrics::LevelMetrics(Registry& registry, Labels of)
           registry.counter("integration_gateway_cache_misses_total", "Questions that the level could not answer.", of)),
       promotions(
           registry.counter("integration_gateway_cache_promotions_total", "Values taken over from slower levels.", of)),
-      evictions(registry.counter("integration_gateway_cache_evictions_total", "Values that left for room.", of)),
       errors(registry.counter("integration_gateway_cache_errors_total", "Calls to the level that failed.", of)),
       skipped(
           registry.counter("integration_gateway_cache_skipped_total", "Calls to the level that were not made.", of)),

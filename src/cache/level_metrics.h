@@ -21,7 +21,6 @@ class LevelMetrics {
   Counter& hits;
   Counter& misses;
   Counter& promotions;  // values taken over from a slower level
-  Counter& evictions;   // left for room
   Counter& errors;      // calls that failed
   Counter& skipped;     // calls that were not made: the level is switched off for a while, or may hold something wrong
   Counter& damaged;     // values that could not be read: flipped bits, foreign bytes, another schema

@@ -35,21 +35,23 @@ class Moment {
   std::atomic<SteadyTime::rep> at_{SteadyTime::min().time_since_epoch().count()};
 };
 
+// What a hit reads stands in the first line of memory.
 template <class V>
-struct Held {
-  std::shared_ptr<const V> value;        // null: the source said that there is none, or `failure`
-  std::shared_ptr<const Error> failure;  // of a load that failed, where that is kept
-  SteadyTime loaded_at;
-  SteadyTime expires_at;   // the end of its own time to live
-  SteadyTime fresh_until;  // no later: here, it counts as fresh until then
-  SteadyTime keep_until;   // shown until then where the source fails
-  std::chrono::nanoseconds cost{0};
-  std::uint64_t version = 0;
+struct alignas(64) Held {
+  std::shared_ptr<const V> value;  // null: the source said that there is none, or `failure`
+  SteadyTime fresh_until;          // no later: here, it counts as fresh until then
+  SteadyTime keep_until;           // shown until then where the source fails
   std::uint64_t stamp = 0;
   std::vector<Stamps::Cell> cells;  // of its tags
+
+  SteadyTime loaded_at;
+  SteadyTime expires_at;  // the end of its own time to live
+  std::uint64_t version = 0;
+  std::chrono::nanoseconds cost{0};
+  std::shared_ptr<const Error> failure;  // of a load that failed, where that is kept; without a value then
+  mutable Moment ask_again;              // the source failed: not before this
   std::vector<std::string> tags;
   std::string etag;
-  mutable Moment ask_again;  // the source failed: not before this
 };
 
 struct NearStats {
@@ -78,9 +80,8 @@ class Near {
     return true;
   }
   // `bytes` of the value, beyond what is held of it here.
-  void put(std::string_view key, Held<V> held, std::size_t bytes) {
+  void put(std::string_view key, Held<V>&& held, std::size_t bytes, SteadyTime now) {
     if (!memory_) return;
-    const SteadyTime now = clock_.steady();
     tick_at(now);
     const auto left = std::chrono::duration_cast<Micros>(held.keep_until - now);
     if (left <= Micros{0}) return erase(key);

@@ -166,11 +166,15 @@ class Tiered final : public Administered {
                 Deadline deadline);
   Envelope envelope_of(const Held<V>& held) const;
   Micros far_budget() const;
+  struct Marks {
+    Far::Mark l2 = 0, l3 = 0;
+  };
+  Marks marks() const { return {l2_ ? l2_->mark() : 0, l3_ ? l3_->mark() : 0}; }
 
   // Memory.
   bool knows_newer(std::string_view key, std::uint64_t version);
   bool keep(std::string_view key, const Held<V>& held, LoadTicket ticket);
-  void put_near(std::string_view key, const Held<V>& held);
+  void put_near(std::string_view key, Held<V>&& held, SteadyTime now);
   Held<V> make_held(std::string_view key, std::shared_ptr<const V> value, Micros ttl,
                     std::vector<std::string> tags) const;
   Answer<V> answer_of(const Held<V>& held, Level level, SteadyTime now) const;

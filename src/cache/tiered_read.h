@@ -40,7 +40,7 @@ Answer<V> Tiered<V>::answer_of(const Held<V>& held, Level level, SteadyTime now)
   answer.stale = now >= held.fresh_until;
   if (!answer.stale) answer.fresh_left = std::chrono::duration_cast<Micros>(held.expires_at - now);
   answer.version = held.version;
-  answer.error = held.failure;
+  if (held.value == nullptr) answer.error = held.failure;
   return answer;
 }
 
@@ -68,7 +68,7 @@ typename Tiered<V>::Looked Tiered<V>::look(std::string_view key) {
   const SteadyTime now = clock_.steady();
   const bool sampled = tiered::is_sampled();
   near_.visit(key, [&](const Held<V>& held) {
-    if (now >= held.keep_until || !stamps_.holds(held.stamp, held.cells)) return;
+    if ((now >= held.fresh_until && now >= held.keep_until) || !stamps_.holds(held.stamp, held.cells)) return;
     seen.answer = answer_of(held, Level::l1, now);
     seen.state = seen.answer.stale ? State::stale : State::fresh;
     if (seen.answer.stale)
@@ -112,7 +112,8 @@ bool Tiered<V>::peek_with(std::string_view key, Fn&& fn) {
   const SteadyTime now = clock_.steady();
   bool hit = false;
   near_.visit(key, [&](const Held<V>& held) {
-    if (now >= held.fresh_until || held.failure != nullptr || !stamps_.holds(held.stamp, held.cells)) return;
+    if (now >= held.fresh_until || !stamps_.holds(held.stamp, held.cells)) return;
+    if (held.value == nullptr && held.failure != nullptr) return;
     hit = true;
     fn(held.value.get());
   });

@@ -378,6 +378,7 @@ TEST_F(TieredReads, tells_its_metrics_by_level) {
   EXPECT_THAT(shown, line("hits_total", "origin", "1\n"));
   EXPECT_THAT(shown, line("hit_rate", "L1", "0.5\n"));
   EXPECT_THAT(shown, line("entries", "L1", "1\n"));
+  EXPECT_THAT(shown, line("evictions_total", "L1", "0\n"));
   EXPECT_THAT(shown, testing::HasSubstr("integration_gateway_cache_latency_seconds_bucket"));
 }
 

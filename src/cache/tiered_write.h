@@ -57,15 +57,18 @@ Tiered<V>::Tiered(TieredOptions options, TieredParts<V> parts, Codec codec)
       codec_(std::move(codec)),
       jobs_(std::size_t{0}) {
   if (parts_.l2 != nullptr)
-    l2_ = std::make_unique<Far>(Level::l2, *parts_.l2, options_.l2, options_.prefix, codec_, clock_, parts_.log,
-                                l2_metrics_);
+    l2_ = std::make_unique<Far>(Level::l2, *parts_.l2, options_.l2, options_.prefix, codec_, FarWriters{fences_, gate_},
+                                clock_, parts_.log, l2_metrics_);
   if (parts_.l3 != nullptr)
-    l3_ = std::make_unique<Far>(Level::l3, *parts_.l3, options_.l3, options_.prefix, codec_, clock_, parts_.log,
-                                l3_metrics_);
+    l3_ = std::make_unique<Far>(Level::l3, *parts_.l3, options_.l3, options_.prefix, codec_, FarWriters{fences_, gate_},
+                                clock_, parts_.log, l3_metrics_);
   Registry& metrics = parts_.metrics;
   watches_.push_back(metrics.watch_gauge("integration_gateway_cache_size_bytes", "Bytes that the level holds.",
                                          l1_metrics_.labels,
                                          [this] { return static_cast<double>(near_.stats().bytes); }));
+  watches_.push_back(metrics.watch_counter("integration_gateway_cache_evictions_total", "Values that left for room.",
+                                           l1_metrics_.labels,
+                                           [this] { return static_cast<double>(near_.stats().evicted); }));
   watches_.push_back(metrics.watch_gauge("integration_gateway_cache_entries", "Values that the level holds.",
                                          l1_metrics_.labels,
                                          [this] { return static_cast<double>(near_.stats().entries); }));
@@ -107,13 +110,11 @@ Held<V> Tiered<V>::make_held(std::string_view key, std::shared_ptr<const V> valu
 }
 
 template <class V>
-void Tiered<V>::put_near(std::string_view key, const Held<V>& held) {
+void Tiered<V>::put_near(std::string_view key, Held<V>&& held, SteadyTime now) {
   if (!options_.l1.enabled) return;
-  Held<V> mine = held;
-  if (options_.l1.ttl_max > Micros{0})
-    mine.fresh_until = std::min(mine.fresh_until, clock_.steady() + options_.l1.ttl_max);
-  const std::size_t bytes = sizeof(V) + (mine.value && parts_.values.bytes ? parts_.values.bytes(*mine.value) : 0);
-  near_.put(key, std::move(mine), bytes);
+  if (options_.l1.ttl_max > Micros{0}) held.fresh_until = std::min(held.fresh_until, now + options_.l1.ttl_max);
+  const std::size_t bytes = sizeof(V) + (held.value && parts_.values.bytes ? parts_.values.bytes(*held.value) : 0);
+  near_.put(key, std::move(held), bytes, now);
 }
 
 template <class V>
@@ -130,7 +131,7 @@ bool Tiered<V>::keep(std::string_view key, const Held<V>& held, LoadTicket ticke
   bool kept = false;
   fences_.fill(key, ticket.generation, held.version, [&] {
     if (!stamps_.holds(held.stamp, held.cells) || knows_newer(key, held.version)) return;
-    put_near(key, held);
+    put_near(key, Held<V>(held), clock_.steady());
     kept = true;
   });
   return kept;
@@ -172,7 +173,7 @@ void Tiered<V>::fill_far(std::string_view key, const Held<V>& held, LoadTicket t
   if (fresh <= Micros{0}) return;
   bool superseded = false;
   for (Far* far : levels) {
-    if (far != nullptr) superseded |= far->put(key, envelope, fresh, Far::As::fill, deadline) == Far::Put::superseded;
+    if (far != nullptr) superseded |= far->fill(key, envelope, fresh, deadline) == Far::Put::superseded;
   }
   // The level knows something newer than what we hold in memory.
   if (superseded) fences_.invalidate(key, 0, [&] { near_.erase(key); });
@@ -191,12 +192,13 @@ Reached Tiered<V>::put(std::string_view key, std::shared_ptr<const V> value, con
   const auto into_memory = [&] {
     return fences_.write(key, write.version, [&] {
       if (knows_newer(key, write.version)) return false;
-      put_near(key, held);
+      put_near(key, std::move(held), has_far() ? clock_.steady() : held.loaded_at);
       return true;
     });
   };
   if (!has_far()) return into_memory() ? Reached::everywhere : Reached::superseded;
 
+  const Marks marks = this->marks();
   const Deadline limit = deadline.capped(far_budget());
   const auto pass = gate_.enter(limit);
   const auto turn = pass ? fences_.enter(key, limit) : std::nullopt;
@@ -209,7 +211,7 @@ Reached Tiered<V>::put(std::string_view key, std::shared_ptr<const V> value, con
       reached = Reached::owed;
       continue;
     }
-    const Far::Put done = far->put(key, envelope, ttl, Far::As::write, deadline);
+    const Far::Put done = far->put(key, envelope, ttl, far == l2_.get() ? marks.l2 : marks.l3, deadline);
     if (done == Far::Put::superseded) {
       fences_.invalidate(key, 0, [&] { near_.erase(key); });
       return Reached::superseded;
@@ -224,13 +226,14 @@ Reached Tiered<V>::invalidate(std::string_view key, std::uint64_t version, Deadl
   const auto forget = [&] { near_.erase(key); };
   fences_.invalidate(key, version, forget);
   if (!has_far()) return Reached::everywhere;
+  const Marks marks = this->marks();
   const Deadline limit = deadline.capped(far_budget());
   const auto turn = fences_.enter(key, limit);
   Reached reached = Reached::everywhere;
   for (Far* far : {l3_.get(), l2_.get()}) {
     if (far == nullptr) continue;
     if (turn) {
-      if (!far->erase(key, version, deadline)) reached = Reached::owed;
+      if (!far->erase(key, version, far == l2_.get() ? marks.l2 : marks.l3, deadline)) reached = Reached::owed;
     } else {
       far->owe(key);
       reached = Reached::owed;
