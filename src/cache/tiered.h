@@ -140,7 +140,7 @@ class Tiered final : public Administered {
   bool wants_refresh(const Held<V>& held, SteadyTime now) const;
   std::optional<Held<V>> held(std::string_view key);
   Outcome miss(std::string_view key, const Loader<V>& loader, Deadline deadline, Looked seen);
-  static Outcome outcome_of(Answer<V> answer);
+  static Outcome outcome_of(Answer<V>&& answer);
 
   LoadTicket ticket_of(std::string_view key) const { return {fences_.ticket(key), stamps_.now()}; }
   Landing load(std::string_view key, const Loader<V>& loader, LoadTicket ticket, Force force, Deadline deadline);

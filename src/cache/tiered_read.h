@@ -92,9 +92,9 @@ std::optional<Held<V>> Tiered<V>::held(std::string_view key) {
 }
 
 template <class V>
-typename Tiered<V>::Outcome Tiered<V>::outcome_of(Answer<V> answer) {
+typename Tiered<V>::Outcome Tiered<V>::outcome_of(Answer<V>&& answer) {
   if (answer.error != nullptr && !answer.stale) return *answer.error;  // a failure that was kept
-  return answer;
+  return std::move(answer);
 }
 
 template <class V>
