@@ -138,7 +138,8 @@ const Setting table[] = {
     {"METRICS_PORT", SettingKind::number, "9091", "port of /metrics (Prometheus); 0: any free one", "",
      port<&Settings::metrics_port>},
     {"TLS_CERT_FILE", SettingKind::path, "",
-     "certificate chain (PEM) of both APIs; empty: no TLS; read again on SIGHUP", "", text<&Settings::tls_cert_file>},
+     "certificate chain (PEM) of both APIs; empty: no TLS; read again when it changes", "",
+     text<&Settings::tls_cert_file>},
     {"TLS_KEY_FILE", SettingKind::path, "", "private key (PEM) of TLS_CERT_FILE", "", text<&Settings::tls_key_file>},
     {"TLS_CLIENT_CA_FILE", SettingKind::path, "",
      "authorities (PEM) that client certificates must come from; empty: none are asked for", "",
@@ -242,6 +243,14 @@ const Setting table[] = {
 
     {"CHAVEIRO_SERVER", SettingKind::text, "",
      "host:port (gRPC) that the command line talks to; empty: 127.0.0.1 and GRPC_PORT", "", text<&Settings::server>},
+    {"CHAVEIRO_CA", SettingKind::path, "",
+     "authority (PEM) of the server's certificate, for the command line; empty: the connection is not encrypted", "",
+     text<&Settings::ca_file>},
+    {"CHAVEIRO_CERT", SettingKind::path, "",
+     "certificate chain (PEM) that the command line shows to a server that asks for one", "",
+     text<&Settings::cert_file>},
+    {"CHAVEIRO_CERT_KEY", SettingKind::path, "", "private key (PEM) of CHAVEIRO_CERT", "",
+     text<&Settings::cert_key_file>},
     {"CHAVEIRO_TOKEN", SettingKind::secret, "",
      "token that the command line uses; empty: one made with the secret in the data folder", "",
      secret<&Settings::token>},
@@ -416,6 +425,12 @@ void check_together(const Settings& settings, std::vector<FieldViolation>& fault
   }
   if (!settings.tls_client_ca_file.empty() && settings.tls_cert_file.empty()) {
     faults.push_back({"TLS_CLIENT_CA_FILE", "needs TLS_CERT_FILE and TLS_KEY_FILE"});
+  }
+  if (settings.cert_file.empty() != settings.cert_key_file.empty()) {
+    faults.push_back({"CHAVEIRO_CERT", "CHAVEIRO_CERT and CHAVEIRO_CERT_KEY must be given together"});
+  }
+  if (!settings.cert_file.empty() && settings.ca_file.empty()) {
+    faults.push_back({"CHAVEIRO_CERT", "needs CHAVEIRO_CA: without it the connection is not encrypted"});
   }
   const auto short_secret = [&](const char* name, const Secret& secret) {
     if (!secret.empty() && secret.expose().size() < 32) faults.push_back({name, "is shorter than 32 characters"});

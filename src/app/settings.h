@@ -52,6 +52,7 @@ struct Settings {
   Secret api_key_lb_connect, api_key_backoffice;
 
   std::string server;  // host:port that the command line talks to
+  std::string ca_file, cert_file, cert_key_file;
   Secret token;
 };
 

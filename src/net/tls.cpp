@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/file.h"
+
 namespace chaveiro::net {
 namespace {
 
@@ -98,24 +100,76 @@ Result<TlsContextHandle> make_client(const TlsClientOptions& options) {
   return context;
 }
 
-}  // namespace
+constexpr std::size_t file_bytes_max = 4u << 20;
 
-TlsServerContext::TlsServerContext(TlsServerOptions options, TlsContextHandle context)
-    : options_(std::move(options)), context_(std::move(context)) {}
-
-Result<std::shared_ptr<TlsServerContext>> TlsServerContext::load(TlsServerOptions options) {
-  TRY(TlsContextHandle context, make_server(options));
-  return std::shared_ptr<TlsServerContext>(new TlsServerContext(std::move(options), std::move(context)));
+Result<std::string> text_of(const std::string& file) {
+  if (file.empty()) return std::string();
+  auto text = read_file(file, file_bytes_max);
+  if (!text) return fail(Code::invalid, "TlsConfiguration", text.error().message);
+  return text;
 }
 
-Result<void> TlsServerContext::reload() {
-  TRY(TlsContextHandle fresh, make_server(options_));
-  context_.with([&](TlsContextHandle& context) { context.swap(fresh); });
+Result<TlsServerFiles> read(const TlsServerOptions& options) {
+  TlsServerFiles files;
+  TRY(files.cert, text_of(options.cert_file));
+  TRY(std::string key, text_of(options.key_file));
+  files.key = Secret(std::move(key));
+  TRY(files.client_ca, text_of(options.client_ca_file));
+  return files;
+}
+
+// OpenSSL reads the files by itself: what it accepted is `files` only when nobody wrote in between.
+Result<TlsContextHandle> make_server_of(const TlsServerOptions& options, const TlsServerFiles& files) {
+  TRY(TlsContextHandle context, make_server(options));
+  TRY(const TlsServerFiles after, read(options));
+  if (after == files) return context;
+  return fail(Code::invalid, "TlsConfiguration", options.cert_file + ": was written to while it was read");
+}
+
+}  // namespace
+
+TlsServerContext::TlsServerContext(TlsServerOptions options, State state)
+    : options_(std::move(options)), state_(std::move(state)) {}
+
+Result<std::shared_ptr<TlsServerContext>> TlsServerContext::load(TlsServerOptions options) {
+  TRY(TlsServerFiles files, read(options));
+  TRY(TlsContextHandle context, make_server_of(options, files));
+  State state{std::move(context), std::make_shared<const TlsServerFiles>(files), files};
+  return std::shared_ptr<TlsServerContext>(new TlsServerContext(std::move(options), std::move(state)));
+}
+
+Result<void> TlsServerContext::replace(TlsServerFiles fresh) {
+  TRY(TlsContextHandle context, make_server_of(options_, fresh));
+  auto files = std::make_shared<const TlsServerFiles>(std::move(fresh));
+  state_.with([&](State& state) {
+    state.context.swap(context);
+    state.files.swap(files);
+  });
   return {};
 }
 
+Result<void> TlsServerContext::reload() {
+  TRY(TlsServerFiles fresh, read(options_));
+  return replace(std::move(fresh));
+}
+
+Result<bool> TlsServerContext::reload_if_changed() {
+  TRY(TlsServerFiles fresh, read(options_));
+  const bool changed = state_.with([&](State& state) {
+    if (state.looked_at == fresh) return false;
+    state.looked_at = fresh;
+    return fresh != *state.files;
+  });
+  if (changed) TRY_VOID(replace(std::move(fresh)));
+  return changed;
+}
+
 TlsContextHandle TlsServerContext::current() const {
-  return context_.with([](const TlsContextHandle& context) { return context; });
+  return state_.with([](const State& state) { return state.context; });
+}
+
+std::shared_ptr<const TlsServerFiles> TlsServerContext::files() const {
+  return state_.with([](const State& state) { return state.files; });
 }
 
 TlsClientContext::TlsClientContext(TlsClientOptions options, TlsContextHandle context)

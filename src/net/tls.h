@@ -2,7 +2,8 @@
 //
 // TLS contexts made from files: a server's (with client certificates where wanted) and a client's. Verification is on
 // unless a switch turns it off. reload() reads the files again: connections made from then on use them, those that
-// stand keep what they have, and a fault leaves everything as it was.
+// stand keep what they have, and a fault (also: files that do not belong together, because only one of them has been
+// replaced so far) leaves everything as it was.
 //
 // Threads: any number; reload() beside connections too.
 // Errors:  invalid, always naming the file that is at fault and what is wrong with it.
@@ -15,6 +16,7 @@
 
 #include "base/guarded.h"
 #include "base/result.h"
+#include "base/secret.h"
 
 struct ssl_ctx_st;
 
@@ -45,19 +47,39 @@ struct TlsClientOptions {
   bool skip_verify = false;
 };
 
+// What the files of a server held when they were accepted, for a server that brings a TLS of its own.
+struct TlsServerFiles {
+  std::string cert;
+  Secret key;
+  std::string client_ca;  // "": no client certificates
+
+  bool operator==(const TlsServerFiles&) const = default;
+};
+
 using TlsContextHandle = std::shared_ptr<ssl_ctx_st>;
 
 class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> load(TlsServerOptions options);
   Result<void> reload();
+  // Reloads when a file holds something else than at the last look: a fault is told once for each change, not at every
+  // look. True: connections get other certificates from now on.
+  Result<bool> reload_if_changed();
   TlsContextHandle current() const;
+  // The same object as long as nothing was reloaded.
+  std::shared_ptr<const TlsServerFiles> files() const;
   const TlsServerOptions& options() const { return options_; }
 
  private:
-  TlsServerContext(TlsServerOptions options, TlsContextHandle context);
+  struct State {
+    TlsContextHandle context;
+    std::shared_ptr<const TlsServerFiles> files;
+    TlsServerFiles looked_at;  // also what was refused
+  };
+  TlsServerContext(TlsServerOptions options, State state);
+  Result<void> replace(TlsServerFiles fresh);
   const TlsServerOptions options_;
-  Guarded<TlsContextHandle> context_;
+  Guarded<State> state_;
 };
 
 class TlsClientContext {

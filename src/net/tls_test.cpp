@@ -163,6 +163,26 @@ TEST_F(TlsTest, a_faulty_file_is_named_and_the_old_certificates_stay) {
   EXPECT_TRUE(get(*client({.ca_file = authority_.ca_file}), server->port()));
 }
 
+TEST_F(TlsTest, a_look_at_the_files_reloads_once_both_of_a_pair_are_there) {
+  const auto server = serve(authority_.issue("server", local_));
+  const auto before = context_->files();
+  EXPECT_EQ(context_->reload_if_changed().value(), false);
+  EXPECT_EQ(context_->files(), before);
+
+  const auto next = stranger_.issue("next", local_);
+  std::filesystem::rename(next.cert_file, folder_.file("server.crt"));
+  const auto half = context_->reload_if_changed();
+  ASSERT_FALSE(half) << "the certificate has come, its key has not";
+  EXPECT_THAT(half.error().message, HasSubstr("server.key"));
+  EXPECT_EQ(context_->reload_if_changed().value(), false) << "told once, not at every look";
+  EXPECT_TRUE(get(*client({.ca_file = authority_.ca_file}), server->port()));
+
+  std::filesystem::rename(next.key_file, folder_.file("server.key"));
+  EXPECT_EQ(context_->reload_if_changed().value(), true);
+  EXPECT_NE(context_->files(), before);
+  EXPECT_TRUE(get(*client({.ca_file = stranger_.ca_file}), server->port()));
+}
+
 TEST_F(TlsTest, every_fault_of_a_file_names_it) {
   const auto one = authority_.issue("one", local_);
   const auto two = authority_.issue("two", local_);

@@ -50,6 +50,7 @@ class Platform:
             **{name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ},
             **(environment or {}),
         }
+        self.client_environment = {}  # of the command line only
         self.process = None
 
     def __enter__(self):
@@ -101,7 +102,7 @@ class Platform:
 
     def run(self, *arguments, token=None, input=None, check=None):
         """Runs the command line against this server. check: the exit code that must come back."""
-        environment = {**self.environment, "CHAVEIRO_SERVER": f"127.0.0.1:{self.grpc}"}
+        environment = {**self.environment, **self.client_environment, "CHAVEIRO_SERVER": f"127.0.0.1:{self.grpc}"}
         if token:
             environment["CHAVEIRO_TOKEN"] = token
         done = subprocess.run(
@@ -131,9 +132,10 @@ class Platform:
 
     # --- REST ---
 
-    def rest(self, method, path, body=None, token=None, headers=None, port=None):
+    def rest(self, method, path, body=None, token=None, headers=None, port=None, tls=None):
+        """tls: an ssl.SSLContext."""
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{port or self.http}{path}", data=data, method=method)
+        request = urllib.request.Request(f"{'https' if tls else 'http'}://127.0.0.1:{port or self.http}{path}", data=data, method=method)
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         if data is not None:
@@ -141,7 +143,7 @@ class Platform:
         for name, value in (headers or {}).items():
             request.add_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=60, context=tls) as answer:
                 return Answer(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.headers, error.read())

@@ -5,41 +5,17 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
 
 #include "api/grpc/admin_service.h"
 #include "api/grpc/core_service.h"
+#include "api/grpc/tls_credentials.h"
 #include "base/guarded.h"
-#include "net/tls.h"
 
 namespace chaveiro::api::grpc {
 namespace {
 
 constexpr int metadata_bytes_max = 16 * 1024;  // thousands of headers end here, not in our handlers
 constexpr std::size_t memory_bytes_max = 512u << 20;
-
-// gRPC reads the files by itself every `tls_reload` and keeps what it has when they do not fit together; that they fit at
-// start is asked of the same rules that hold for the HTTP server.
-Result<std::shared_ptr<::grpc::ServerCredentials>> credentials_of(const ServerOptions& options) {
-  if (options.tls_cert_file.empty() && options.tls_key_file.empty()) return ::grpc::InsecureServerCredentials();
-  TRY_VOID(net::TlsServerContext::load({.cert_file = options.tls_cert_file,
-                                        .key_file = options.tls_key_file,
-                                        .client_ca_file = options.tls_client_ca_file}));
-  namespace tls = ::grpc::experimental;
-  const auto provider = std::make_shared<tls::FileWatcherCertificateProvider>(
-      options.tls_key_file, options.tls_cert_file, options.tls_client_ca_file,
-      static_cast<unsigned>(std::max<std::int64_t>(1, options.tls_reload.count())));
-  tls::TlsServerCredentialsOptions wanted(provider);
-  wanted.watch_identity_key_cert_pairs();
-  if (options.tls_client_ca_file.empty()) {
-    wanted.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
-  } else {
-    wanted.watch_root_certs();
-    wanted.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  }
-  return tls::TlsServerCredentials(wanted);
-}
 
 int milliseconds(std::chrono::seconds time) {
   return time.count() == 0 ? INT_MAX : static_cast<int>(std::chrono::milliseconds(time).count());
@@ -67,6 +43,7 @@ struct Server::Impl {
   }
 
   const Services services;
+  std::shared_ptr<::grpc::ServerCredentials> credentials;  // gRPC asks them for certificates as long as it serves
   CoreService core;
   std::unique_ptr<AdminService> admin;
   std::unique_ptr<::grpc::Server> server;
@@ -75,17 +52,17 @@ struct Server::Impl {
 };
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const Services& services) {
-  TRY(const auto credentials, credentials_of(options));
   ::grpc::EnableDefaultHealthCheckService(true);
   // A stranger's broken message is answered, not written to our stderr.
   google::protobuf::SetLogHandler(nullptr);
   if (options.reflection) ::grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(services);
+  impl->credentials = options.tls ? tls_credentials(options.tls) : ::grpc::InsecureServerCredentials();
   ::grpc::ServerBuilder builder;
   set_limits(builder, options);
   const bool v6 = options.address.find(':') != std::string::npos;
   const std::string address = (v6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
-  builder.AddListeningPort(address, credentials, &impl->port);
+  builder.AddListeningPort(address, impl->credentials, &impl->port);
   builder.RegisterService(&impl->core);
   if (impl->admin) builder.RegisterService(impl->admin.get());
   impl->server = builder.BuildAndStart();

@@ -8,7 +8,7 @@
 // dict.chaveiro), RequestInfo, and BadRequest, ResourceInfo, RetryInfo, QuotaFailure where they have something to say.
 //
 // Threads: owns gRPC's; handlers run on the pool that it is given. start() and stop() from one thread.
-// Errors:  start: unavailable (the port is taken), invalid (a TLS file cannot be read or does not fit).
+// Errors:  start: unavailable (the port is taken).
 #pragma once
 
 #include <chrono>
@@ -23,6 +23,7 @@
 #include "api/health.h"
 #include "api/operations.h"
 #include "api/page_token.h"
+#include "net/tls.h"
 
 namespace chaveiro {
 class Pool;
@@ -32,11 +33,8 @@ namespace chaveiro::api::grpc {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 9090;  // 0: any free one, see Server::port()
-  std::string tls_cert_file;  // "": plain text; read again when it changes
-  std::string tls_key_file;
-  std::string tls_client_ca_file;       // "": clients need no certificate
-  std::chrono::seconds tls_reload{60};  // how often the files are looked at
+  std::uint16_t port = 9090;                   // 0: any free one, see Server::port()
+  std::shared_ptr<net::TlsServerContext> tls;  // none: plain text. A reload of it holds for the next connection
   std::size_t message_bytes_max = 4u << 20;
   std::uint32_t streams_per_connection_max = 1'024;
   std::chrono::seconds keepalive{60};             // a quiet connection is asked whether it lives; 0: never

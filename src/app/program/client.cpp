@@ -1,12 +1,11 @@
 #include "app/program/client.h"
 
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include "api/auth.h"
 #include "app/keyring.h"
 #include "app/program/print.h"
+#include "base/file.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -30,14 +29,19 @@ Result<std::string> own_token(const Settings& settings, const std::string& ispb_
   return api::issue_token(request, secret, SystemClock{}.now());
 }
 
-Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const std::string& ca_file) {
-  if (ca_file.empty()) return std::shared_ptr<grpc::ChannelCredentials>(grpc::InsecureChannelCredentials());
-  std::ifstream in(ca_file, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in || text.str().empty()) return fail(Code::invalid, "BadSetting", "cannot read " + ca_file);
+Result<std::string> pem_of(const std::string& file) {
+  if (file.empty()) return std::string();
+  auto text = read_file(file, 1u << 20);
+  if (!text) return fail(Code::invalid, "BadSetting", text.error().message);
+  return text;
+}
+
+Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const Settings& settings) {
+  if (settings.ca_file.empty()) return std::shared_ptr<grpc::ChannelCredentials>(grpc::InsecureChannelCredentials());
   grpc::SslCredentialsOptions options;
-  options.pem_root_certs = text.str();
+  TRY(options.pem_root_certs, pem_of(settings.ca_file));
+  TRY(options.pem_cert_chain, pem_of(settings.cert_file));
+  TRY(options.pem_private_key, pem_of(settings.cert_key_file));
   return std::shared_ptr<grpc::ChannelCredentials>(grpc::SslCredentials(options));
 }
 
@@ -48,8 +52,7 @@ bool unpack(const google::protobuf::Any& any, Detail& detail) {
 
 }  // namespace
 
-Result<Client> Client::connect(const Settings& settings, const std::string& ca_file, const std::string& ispb,
-                               Micros timeout) {
+Result<Client> Client::connect(const Settings& settings, const std::string& ispb, Micros timeout) {
   Client client;
   client.timeout_ = timeout;
   if (!settings.token.empty()) {
@@ -60,7 +63,7 @@ Result<Client> Client::connect(const Settings& settings, const std::string& ca_f
   }
   const std::string address =
       settings.server.empty() ? "127.0.0.1:" + std::to_string(settings.grpc_port) : settings.server;
-  TRY(const auto channel_credentials, credentials(ca_file));
+  TRY(const auto channel_credentials, credentials(settings));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(16 << 20);
   client.channel_ = grpc::CreateCustomChannel(address, channel_credentials, arguments);

@@ -31,8 +31,7 @@ struct Output {
 class Client {
  public:
   // `ispb`: for whom to ask; "": the first that is served.
-  static Result<Client> connect(const Settings& settings, const std::string& ca_file, const std::string& ispb,
-                                Micros timeout);
+  static Result<Client> connect(const Settings& settings, const std::string& ispb, Micros timeout);
 
   dict::core::v1::CoreDictService::Stub& core() { return *core_; }
   dict::admin::v1::AdminService::Stub& admin() { return *admin_; }

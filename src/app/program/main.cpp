@@ -14,7 +14,7 @@ int Session::with_client(const std::function<int(Client&)>& run) {
   if (!loaded) return Client::failed(loaded.error(), output);
   const Result<Micros> limit = parse_duration(timeout);
   if (!limit) return Client::failed(fail_field("--timeout", limit.error().message), output);
-  Result<Client> client = Client::connect(loaded->settings, ca_file, ispb, *limit);
+  Result<Client> client = Client::connect(loaded->settings, ispb, *limit);
   return client ? run(*client) : Client::failed(client.error(), output);
 }
 
@@ -48,12 +48,11 @@ int main(int argc, char** argv) {
   root.require_subcommand(1);
   root.fallthrough();
   root.add_flag("--json", session.output.json, "answers and errors as JSON");
-  root.add_option("--ca", session.ca_file,
-                  "authority (PEM) of the server's certificate; without it the connection is not encrypted");
   root.add_option("--ispb", session.ispb, "participant for whom to ask; the first that is served where left out");
   root.add_option("--timeout", session.timeout, "how long to wait for an answer (30s)");
   add_setting_flags(root, session,
-                    {"CHAVEIRO_SERVER", "CHAVEIRO_TOKEN", "CHAVEIRO_DATA", "CHAVEIRO_CONFIG", "CHAVEIRO_ISPBS"});
+                    {"CHAVEIRO_SERVER", "CHAVEIRO_CA", "CHAVEIRO_CERT", "CHAVEIRO_CERT_KEY", "CHAVEIRO_TOKEN",
+                     "CHAVEIRO_DATA", "CHAVEIRO_CONFIG", "CHAVEIRO_ISPBS"});
   add_local_commands(root, session);
   add_remote_commands(root, session);
   try {

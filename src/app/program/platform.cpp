@@ -97,7 +97,7 @@ struct Platform::Parts {
   std::unique_ptr<api::rest::Server> rest;
   std::unique_ptr<api::rest::MetricsServer> metrics_server;
 
-  std::optional<Periodic> health_worker, claims_worker, figures_worker, cache_worker;
+  std::optional<Periodic> health_worker, claims_worker, figures_worker, cache_worker, certificates_worker;
   bool has_demonstration = false;
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
@@ -167,9 +167,7 @@ struct Platform::Parts {
     api::grpc::ServerOptions grpc_options;
     grpc_options.address = address;
     grpc_options.port = settings.grpc_port;
-    grpc_options.tls_cert_file = settings.tls_cert_file;
-    grpc_options.tls_key_file = settings.tls_key_file;
-    grpc_options.tls_client_ca_file = settings.tls_client_ca_file;
+    grpc_options.tls = tls;
     TRY(grpc, api::grpc::Server::start(grpc_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
                                                       &*admin, fields, clock}));
     api::rest::ServerOptions rest_options;
@@ -206,6 +204,14 @@ struct Platform::Parts {
         PeriodicOptions{
             .name = "figures", .interval = std::chrono::minutes{1}, .first = PeriodicOptions::First::at_once},
         clock, logger.named("figures"), [this](Deadline deadline) { return figures->refresh(deadline); });
+    if (tls) {
+      certificates_worker.emplace(PeriodicOptions{.name = "certificates", .interval = std::chrono::seconds{1}}, clock,
+                                  logger.named("certificates"), [this](Deadline) -> Result<void> {
+                                    TRY(const bool changed, tls->reload_if_changed());
+                                    if (changed) logger.info("both APIs have new certificates");
+                                    return {};
+                                  });
+    }
   }
 
   Result<void> run_due_claims(Deadline deadline) {
@@ -261,6 +267,8 @@ std::string Platform::greeting(const std::string& program) const {
   std::string where;
   if (parts_->grpc->port() != 9090) where += " --server " + address + ":" + std::to_string(parts_->grpc->port());
   if (std::filesystem::absolute("data", ignored).string() != data) where += " --data " + data;
+  if (!settings.tls_cert_file.empty()) where += " --ca AUTHORITY.pem";
+  if (!settings.tls_client_ca_file.empty()) where += " --cert OURS.pem --cert-key OURS.key";
   text += parts_->has_demonstration
               ? "  A first look-up, from another terminal:\n\n    " + program + " lookup " +
                     std::string(demo_first_key) + where + "\n\n"
@@ -280,7 +288,8 @@ bool Platform::stop(Deadline deadline) {
   Parts& parts = *parts_;
   parts.health->drain();
   parts.grpc->not_ready();
-  for (auto* worker : {&parts.claims_worker, &parts.figures_worker, &parts.health_worker, &parts.cache_worker}) {
+  for (auto* worker : {&parts.claims_worker, &parts.figures_worker, &parts.health_worker, &parts.cache_worker,
+                       &parts.certificates_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   const bool rest_whole = parts.rest->stop(deadline);

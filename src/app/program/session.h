@@ -27,7 +27,6 @@ struct Session {
   std::string program;                       // how it was called
   std::map<std::string, std::string> flags;  // settings given as flags, by setting name
   Output output;
-  std::string ca_file;
   std::string ispb;
   std::string timeout = "30s";
   std::function<int()> action;  // of the command that was given
