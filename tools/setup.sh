@@ -12,7 +12,8 @@ build_packages=(
   libsqlite3-dev libyaml-cpp-dev libspdlog-dev libcli11-dev liblz4-dev libzstd-dev
   libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev libnghttp2-dev
 )
-test_packages=(openssl sqlite3 curl)
+# redis-tools holds the server's program too, without the service that redis-server would start on the usual port.
+test_packages=(openssl sqlite3 curl redis-tools)
 check_packages=(git python3 clang-format-19)
 clang_packages=(clang-19 clang-tidy-19 libclang-rt-19-dev)
 
@@ -21,7 +22,7 @@ build_headers=(openssl/evp.h boost/json.hpp boost/url.hpp boost/beast.hpp grpcpp
   sqlite3.h yaml-cpp/yaml.h spdlog/spdlog.h CLI/CLI.hpp lz4.h zstd.h gtest/gtest.h gmock/gmock.h benchmark/benchmark.h
   tbb/concurrent_hash_map.h nghttp2/nghttp2.h)
 build_programs=(g++ cmake ninja git python3 protoc grpc_cpp_plugin)
-test_programs=(openssl curl)
+test_programs=(openssl curl redis-cli)
 check_programs=(git python3 clang-format-19)
 clang_programs=(clang++-19 clang-tidy-19)
 
@@ -35,7 +36,8 @@ usage() {
   test   programs that tests call: ${test_packages[*]}, and promtool, unpacked under .cache without its service
   check  ${check_packages[*]}
   clang  second compiler, clang-tidy, fuzzers: ${clang_packages[*]}
-  all    the four of them (default)
+  valkey Valkey 8 from the suite's backports, unpacked under .cache alone: a second server for the Redis tests
+  all    build, test, check and clang (default)
 On any other system it says what it wanted, and goes on if compiler and libraries are found.
 HELP
 }
@@ -96,6 +98,28 @@ unpack_promtool() {
   rm -rf $into
 }
 
+# redis-server is the same program as redis-check-rdb, which looks at the name that it is called by.
+link_redis() {
+  if command -v redis-server >/dev/null || [[ -e .cache/tools/bin/redis-server ]]; then return 0; fi
+  mkdir -p .cache/tools/bin
+  ln -s "$(command -v redis-check-rdb)" .cache/tools/bin/redis-server
+}
+
+# The machine's own list of package sources stays as it is.
+unpack_valkey() {
+  if command -v valkey-server >/dev/null || [[ -x .cache/tools/bin/valkey-server ]]; then return 0; fi
+  local into=$PWD/.cache/tools/valkey
+  mkdir -p "$into"/apt/{lists/partial,cache/archives/partial} .cache/tools/bin
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main" \
+    >"$into/apt/backports.list"
+  local options=(-q -o "Dir::Etc::SourceList=$into/apt/backports.list" -o Dir::Etc::SourceParts=/dev/null
+    -o "Dir::State::Lists=$into/apt/lists" -o "Dir::Cache=$into/apt/cache")
+  (cd "$into" && apt-get "${options[@]}" update && apt-get "${options[@]}" download valkey-tools &&
+    dpkg-deb -x valkey-tools_*.deb .) >>$log 2>&1 || fail "Valkey could not be fetched (whole log: $log)"
+  mv "$into/usr/bin/valkey-check-rdb" .cache/tools/bin/valkey-server
+  rm -rf "$into"
+}
+
 # On a system whose packages we do not know: is everything there all the same?
 look_around() {
   local lacking=() name
@@ -110,7 +134,7 @@ look_around() {
   fail "not found here: ${lacking[*]}. Install what holds them, then try again."
 }
 
-packages=() programs=() headers=() missing=() wants_promtool=no
+packages=() programs=() headers=() missing=() wants_promtool=no wants_valkey=no
 if (($# == 0)) || [[ " $* " == *" all "* ]]; then set -- build test check clang; fi
 for group; do
   case $group in
@@ -118,14 +142,16 @@ for group; do
     build) packages+=("${build_packages[@]}") programs+=("${build_programs[@]}") headers+=("${build_headers[@]}") ;;
     test) packages+=("${test_packages[@]}") programs+=("${test_programs[@]}") wants_promtool=yes ;;
     check) packages+=("${check_packages[@]}") programs+=("${check_programs[@]}") ;;
+    valkey) packages+=(redis-tools) wants_valkey=yes ;;
     clang) packages+=("${clang_packages[@]}") programs+=("${clang_programs[@]}") ;;
-    *) fail "unknown group '$group': build, test, check, clang, all" ;;
+    *) fail "unknown group '$group': build, test, check, clang, valkey, all" ;;
   esac
 done
 
 if is_debian_12; then
   install_debian "${packages[@]}"
-  if [[ $wants_promtool == yes ]]; then unpack_promtool; fi
+  if [[ $wants_promtool == yes ]]; then unpack_promtool && link_redis; fi
+  if [[ $wants_valkey == yes ]]; then unpack_valkey; fi
 else
   look_around
 fi
