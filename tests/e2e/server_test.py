@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -34,6 +35,17 @@ class MainJob(unittest.TestCase):
             metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
             self.assertIn('dict_requests_total{', metrics)
             self.assertIn("dict_entries{", metrics)
+
+    @unittest.skipUnless(shutil.which("promtool"), "needs promtool (package prometheus)")
+    def test_prometheus_finds_no_fault_with_the_metrics(self):
+        with Platform() as platform:
+            platform.rest("GET", "/api/v1/nothing")
+            text = platform.rest("GET", "/metrics", port=platform.metrics).body
+            checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60)
+            self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, b"", b""))
+            for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_start_time_seconds"):
+                self.assertRegex(text.decode(), rf"(?m)^{name} [1-9]|^{name} 0\.0*[1-9]")
+            self.assertRegex(text.decode(), r'(?m)^http_answers_total{listener="rest",status="4xx"} 1$')
 
     def test_empty_leaves_the_demonstration_out(self):
         with Platform("--empty") as platform:

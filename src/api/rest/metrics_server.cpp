@@ -3,6 +3,7 @@
 #include "api/rest/problem.h"
 #include "base/metrics.h"
 #include "net/server.h"
+#include "net/server_metrics.h"
 
 namespace chaveiro::api::rest {
 namespace {
@@ -26,13 +27,13 @@ net::Response answer(const net::Request& request, const Registry& metrics) {
 MetricsServer::MetricsServer(std::unique_ptr<net::HttpServer> http) : http_(std::move(http)) {}
 MetricsServer::~MetricsServer() = default;
 
-Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const MetricsServerOptions& options,
-                                                            const Registry& metrics) {
+Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const MetricsServerOptions& options, Registry& metrics) {
   net::ServerOptions http;
   http.address = options.address;
   http.port = options.port;
   http.connections_max = 32;
   http.body_bytes_max = 0;
+  http.observer = net::counted(metrics, "metrics");
   // A scrape costs well under a millisecond, so that it is made on the I/O thread.
   TRY(auto server, net::HttpServer::start(std::move(http), [&metrics](net::Request request, net::Responder responder) {
         responder.send(answer(request, metrics));

@@ -1,6 +1,6 @@
 // api/rest/metrics_server.h
 //
-// The listener for Prometheus, on a port of its own: GET /metrics, nothing else, no authentication. Bind it where only the
+// The listener for Prometheus, on a port of its own: GET /metrics, nothing else, no authentication. It counts itself as listener "metrics". Bind it where only the
 // monitoring can reach it.
 //
 // Threads: start() and stop() from one thread.
@@ -31,7 +31,7 @@ struct MetricsServerOptions {
 class MetricsServer {
  public:
   // `metrics` must outlive the server.
-  static Result<std::unique_ptr<MetricsServer>> start(const MetricsServerOptions& options, const Registry& metrics);
+  static Result<std::unique_ptr<MetricsServer>> start(const MetricsServerOptions& options, Registry& metrics);
   ~MetricsServer();
 
   std::uint16_t port() const;

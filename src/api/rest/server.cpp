@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "base/uuid.h"
 #include "net/server.h"
+#include "net/server_metrics.h"
 
 namespace chaveiro::api::rest {
 namespace {
@@ -131,6 +132,7 @@ class Request {
 
   void dress(net::Response& response) const {
     response.headers.add("X-Request-Id", call_.request_id());
+    response.headers.add("traceparent", call_.trace().traceparent());
     show_rate(response, call_.rate());
     secure(response, &route_, request_.peer.tls);
   }
@@ -265,6 +267,7 @@ struct Server::Impl {
                             .requesting_participant = request.headers.get("PI-RequestingParticipant")},
             .request_id = request.headers.get("X-Request-Id"),
             .traceparent = request.headers.get("traceparent"),
+            .tracestate = request.headers.get("tracestate"),
             .timeout = timeout,
             .long_limit =
                 route.work.upload || route.work.stream ? std::optional<Micros>(std::chrono::hours{6}) : std::nullopt};
@@ -288,6 +291,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
   http.connections_max = options.connections_max;
   http.body_bytes_max = options.body_bytes_max;
   http.tls = options.tls;
+  if (options.metrics != nullptr) http.observer = net::counted(*options.metrics, "rest");
   http.body_plan = [edge = impl.get()](const net::Request& head) { return edge->plan(head); };
   http.problem = [](const net::Fault& fault) {
     net::Response response = problem(HttpFault{fault.status, fault.reason, fault.detail}, {});

@@ -27,7 +27,8 @@
 
 namespace chaveiro {
 class Pool;
-}
+class Registry;
+}  // namespace chaveiro
 
 namespace chaveiro::net {
 class HttpServer;
@@ -43,6 +44,7 @@ struct ServerOptions {
   std::uint64_t body_bytes_max = 1u << 20;      // of a JSON body; more: 413
   std::uint64_t upload_bytes_max = 4ull << 30;  // of an import
   bool documentation = true;                    // the page and the OpenAPI document
+  Registry* metrics = nullptr;                  // counts connections and bytes as listener "rest"; null: nobody does
 };
 
 // What the handlers stand on. All of it must outlive the server. `admin` may be null: its routes then answer 404.

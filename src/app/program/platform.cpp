@@ -17,6 +17,7 @@
 #include "base/metrics.h"
 #include "base/periodic.h"
 #include "base/pool.h"
+#include "base/process_metrics.h"
 
 namespace chaveiro::app {
 namespace {
@@ -68,6 +69,7 @@ struct Platform::Parts {
   const Clock& clock;
   Logger logger;
   Registry metrics;
+  const std::vector<Registry::Watch> process_watches = watch_process(metrics);
 
   // Null: every look-up reads the store. Outlives the store, whose writer tells it of commits.
   std::unique_ptr<EntryCache> entry_cache;
@@ -174,6 +176,7 @@ struct Platform::Parts {
     rest_options.address = address;
     rest_options.port = settings.http_port;
     rest_options.tls = tls;
+    rest_options.metrics = &metrics;
     TRY(rest, api::rest::Server::start(rest_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
                                                       &*admin, fields, clock}));
     if (settings.metrics_enabled) {
