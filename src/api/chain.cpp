@@ -18,9 +18,9 @@ bool usable_request_id(std::string_view text) {
   });
 }
 
-TraceContext trace_of(std::string_view traceparent) {
-  if (!traceparent.empty())
-    if (auto given = TraceContext::parse(traceparent)) return std::move(*given);
+TraceContext trace_of(const RequestHead& head) {
+  if (!head.traceparent.empty())
+    if (auto given = TraceContext::parse(head.traceparent, head.tracestate)) return std::move(*given);
   return TraceContext::start(TraceContext::Sampled::no);
 }
 
@@ -184,7 +184,7 @@ Call Chain::begin(const RequestHead& head) {
       .series = series,
       .begun = impl_->clock.steady(),
       .peer_ip = std::string(head.peer_ip),
-      .trace = trace_of(head.traceparent),
+      .trace = trace_of(head),
       .is_long = head.long_limit.has_value(),
   });
   if (usable_request_id(head.request_id)) {
@@ -264,7 +264,8 @@ void Call::finish() {
                                       {"took_ms", took},
                                       {"actor", call.context.caller.subject},
                                       {"peer", call.peer_ip},
-                                      {"request_id", call.context.correlation_id}});
+                                      {"request_id", call.context.correlation_id},
+                                      {"trace_id", call.trace.trace_id()}});
 }
 
 void Call::finish(const Error& failed) {
@@ -276,6 +277,7 @@ void Call::finish(const Error& failed) {
   const auto took = call.chain->clock.steady() - call.begun;
   call.chain->ended(call.edge, call.operation, to_string(failed.code)).add();
   call.series.took->record(took);
+  const std::string trace_id = call.trace.trace_id();
   const chaveiro::Fields fields{{"edge", to_string(call.edge)},
                                 {"operation", call.operation},
                                 {"code", to_string(failed.code)},
@@ -284,6 +286,7 @@ void Call::finish(const Error& failed) {
                                 {"actor", call.context.caller.subject},
                                 {"peer", call.peer_ip},
                                 {"request_id", call.context.correlation_id},
+                                {"trace_id", trace_id},
                                 {"error", failed}};
   if (failed.code == Code::internal || failed.code == Code::corrupt)
     call.chain->log.error("answered with a fault of ours", fields);

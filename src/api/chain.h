@@ -56,6 +56,7 @@ struct RequestHead {
   std::string_view
       request_id;  // x-request-id: taken over if 1–128 of A-Z a-z 0-9 . _ - : / + =, else a new one is made
   std::string_view traceparent;      // W3C; a faulty one is ignored
+  std::string_view tracestate;       // W3C; only with a traceparent
   std::optional<Micros> timeout;     // what the caller gives us; absent: deadline_default
   std::optional<Micros> long_limit;  // streams and backups: default and cap in place of those of ChainOptions
 };
@@ -103,7 +104,8 @@ class Call {
   // The x-request-id that the caller sent, where it is a UUID of version 4: stands in for a missing RequestId.
   const std::optional<directory::RequestId>& sent_request_id() const;
   const std::optional<RateAnswer>& rate() const;
-  // The trace that the caller named, else one that began here. Neighbours get a child of it.
+  // The trace that the caller named, else one that began here. The answer names it, neighbours get a child of it, and
+  // the log line has its id.
   const TraceContext& trace() const;
 
   // Before the pool; once only. Streams and backups (long_limit) are let through. Errors: exhausted "Overloaded".

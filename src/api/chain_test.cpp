@@ -117,6 +117,10 @@ TEST_F(ChainTest, the_trace_goes_on_where_one_came_and_begins_where_none_did) {
   RequestHead its = head();
   its.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   Call call = chain.begin(its);
+  its.tracestate = "vendor=1";
+  Call with_state = chain.begin(its);
+  EXPECT_EQ(with_state.trace().tracestate(), "vendor=1");
+  with_state.finish();
   EXPECT_EQ(call.trace().trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
   call.finish();
   its.traceparent = "00-zz";

@@ -71,6 +71,16 @@ TEST_F(GrpcEdgeTest, the_request_id_is_taken_over_answered_and_told_in_errors) {
   EXPECT_EQ(initial_metadata.find("x-request-id")->second, "order-7");
 }
 
+TEST_F(GrpcEdgeTest, the_trace_is_taken_over_and_named_in_the_answer) {
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  with("traceparent", trace);
+  get_key();
+  EXPECT_EQ(initial_metadata.find("traceparent")->second, trace);
+  get_key();
+  EXPECT_NE(initial_metadata.find("traceparent")->second, trace);
+  EXPECT_TRUE(TraceContext::parse(initial_metadata.find("traceparent")->second));
+}
+
 // Each role with one call of each kind. What a user may not see is answered as if there were none.
 TEST_F(GrpcEdgeTest, roles_may_what_they_may) {
   const std::string id = make_key(common::KEY_TYPE_CPF, cpf_1);

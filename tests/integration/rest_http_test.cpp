@@ -71,6 +71,19 @@ TEST_F(RestHttp, a_user_touches_only_what_is_his) {
   EXPECT_EQ(get("/api/v1/entries", token({Role::operator_}, second)).items("entries"), 0u);
 }
 
+TEST_F(RestHttp, the_trace_is_taken_over_and_named_in_every_answer_and_in_the_log) {
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto ask = [&](const std::string& path, const std::string& its) {
+    return call({.path = path, .token = operator_token(), .headers = {{"traceparent", its}}});
+  };
+  EXPECT_EQ(ask("/api/v1/entries", trace).headers.get("traceparent"), trace);
+  EXPECT_EQ(ask("/api/v1/entries/x", trace).headers.get("traceparent"), trace) << "in a problem, too";
+  EXPECT_TRUE(sink.contains("\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""));
+  const std::string fresh(ask("/api/v1/entries", "00-zz").headers.get("traceparent"));
+  EXPECT_TRUE(TraceContext::parse(fresh)) << fresh;
+  EXPECT_NE(fresh, get("/api/v1/entries").headers.get("traceparent")) << "each has its own";
+}
+
 TEST_F(RestHttp, the_request_id_is_taken_over_and_stands_in_the_problem) {
   const Reply reply =
       call({.path = "/api/v1/entries/x", .token = operator_token(), .headers = {{"X-Request-Id", "order-7"}}});

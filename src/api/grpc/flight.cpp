@@ -30,6 +30,7 @@ RequestHead head_of(const ::grpc::CallbackServerContext& context, const Metadata
           .credentials = metadata.credentials,
           .request_id = metadata.request_id,
           .traceparent = metadata.traceparent,
+          .tracestate = metadata.tracestate,
           .timeout = timeout_of(context),
           .long_limit = route.long_limit};
 }
@@ -44,6 +45,7 @@ Metadata::Metadata(const ::grpc::CallbackServerContext& context) {
       {"pi-requesting-participant", &credentials.requesting_participant},
       {"x-request-id", &request_id},
       {"traceparent", &traceparent},
+      {"tracestate", &tracestate},
       {"pi-payer-id", &payer_id},
       {"pi-end-to-end-id", &end_to_end_id},
   };
@@ -61,6 +63,7 @@ Flight::Flight(const Services& services, ::grpc::CallbackServerContext& context,
       call_(services.chain.begin(head_of(context, metadata, route, ip_of(context.peer())))),
       handling_{services, call_, metadata.payer_id, metadata.end_to_end_id, Fields(services.fields), {}} {
   context_.AddInitialMetadata("x-request-id", call_.request_id());
+  context_.AddInitialMetadata("traceparent", call_.trace().traceparent());
 }
 
 ::grpc::Status Flight::end(const Result<void>& outcome) {

@@ -25,7 +25,7 @@ namespace chaveiro::api::grpc {
 struct Metadata {
   explicit Metadata(const ::grpc::CallbackServerContext& context);
   Credentials credentials;
-  std::string_view request_id, traceparent, payer_id, end_to_end_id;
+  std::string_view request_id, traceparent, tracestate, payer_id, end_to_end_id;
 };
 
 struct Route {
@@ -50,7 +50,7 @@ struct Handling {
 
 class Flight {
  public:
-  // Passes the chain; answers the request id in the initial metadata.
+  // Passes the chain; answers the request id and the trace in the initial metadata.
   Flight(const Services& services, ::grpc::CallbackServerContext& context, const Route& route);
 
   const Call& call() const { return call_; }

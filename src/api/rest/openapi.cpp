@@ -16,7 +16,7 @@ constexpr std::string_view description =
     "`Idempotency-Key`. "
     "**Time.** `X-Request-Timeout: 2s` says how long you wait (5 s where absent, 30 s at most). **Tracing.** "
     "`traceparent` and "
-    "`X-Request-Id` are taken over; the answer carries `X-Request-Id`. **Pages.** Follow `next_page_token` until it is "
+    "`X-Request-Id` are taken over; the answer carries both. **Pages.** Follow `next_page_token` until it is "
     "null. "
     "**Errors.** RFC 9457; the last part of `type` is the error type. **Strictness.** Unknown fields and parameters "
     "are errors. "
