@@ -37,6 +37,16 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(sqlite_tier_contract_test SOURCES tests/contract/sqlite_tier_test.cpp LIBS chaveiro_clients_sqlite)
 endif()
 
+if(CHAVEIRO_TESTS)
+  # Real servers for tests of whatever room.
+  add_library(tests_support STATIC tests/support/child_process.cpp tests/support/resp_socket.cpp tests/support/redis_server.cpp)
+  target_link_libraries(tests_support PUBLIC chaveiro_base OpenSSL::Crypto)
+  target_include_directories(tests_support PUBLIC ${CMAKE_SOURCE_DIR})
+  target_compile_options(tests_support PRIVATE ${CHAVEIRO_WARNINGS})
+  target_compile_definitions(tests_support PRIVATE CHAVEIRO_SOURCE="${CMAKE_SOURCE_DIR}")
+  chaveiro_test(tests_support_test SOURCES tests/support/redis_server_test.cpp LIBS tests_support)
+endif()
+
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
 chaveiro_room(api_rest DIR src/api/rest DEPS api net LIBS Boost::json OpenSSL::Crypto)
