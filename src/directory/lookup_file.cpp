@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -66,17 +67,20 @@ LookupFile::~LookupFile() {
 
 // Takes up the chain where the newest file of this writer ends.
 Result<void> LookupFile::open_newest(State& state) {
-  TRY(const auto segments, lookup_segments(options_.folder));
-  const LookupSegmentName* newest = nullptr;
-  for (const LookupSegmentName& one : segments)
-    if (one.writer == options_.writer) newest = &one;
-  if (newest == nullptr) return {};
-  TRY(File file, File::open(newest->path, File::Open::update, 0600));
+  TRY(auto segments, lookup_segments(options_.folder));
+  std::erase_if(segments, [&](const LookupSegmentName& one) { return one.writer != options_.writer; });
+  if (segments.empty()) return {};
+  const LookupSegmentName newest = segments.back();
+  TRY(File file, File::open(newest.path, File::Open::update, 0600));
   if (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0)
     return fail(Code::unavailable, "LookupLogInUse",
-                newest->path + " is written by another process: give each process a writer name of its own");
-  TRY(const std::string bytes, read_lookup_segment(newest->path));
-  TRY(const LookupTail tail, lookup_tail(newest->path, bytes, options_.writer));
+                newest.path + " is written by another process: give each process a writer name of its own");
+  TRY(const std::string bytes, read_lookup_segment(newest.path));
+  if (lookup_file_is_stillborn(bytes)) {
+    if (::unlink(newest.path.c_str()) != 0) return file_error("remove", newest.path, errno);
+    return open_newest(state);
+  }
+  TRY(const LookupTail tail, lookup_tail(newest.path, bytes, options_.writer));
   if (tail.torn > 0) {
     TRY_VOID(file.truncate(tail.end.offset));
     TRY_VOID(file.sync());
@@ -84,9 +88,7 @@ Result<void> LookupFile::open_newest(State& state) {
   state.counts.torn = tail.torn;
   state.end = tail.end;
   state.synced = tail.synced;
-  state.segment = std::make_shared<Segment>(Segment{std::move(file), newest->month, tail.end.offset});
-  if (tail.header_torn)
-    TRY_VOID(state.segment->file.write_at(0, lookup_header(options_.writer, newest->month, tail.end)));
+  state.segment = std::make_shared<Segment>(Segment{std::move(file), newest.month, tail.end.offset});
   return {};
 }
 
@@ -104,14 +106,19 @@ Result<void> LookupFile::begin_month(State& state, Month month) {
   return {};
 }
 
-// Disk space is taken before it is needed: a full disk is then an error here and never a half-written record.
+// Disk space is taken before it is needed: a full disk is then an error here and never a half-written record. Where the
+// disk has not as much as we would like, what the record needs is enough.
 Result<void> LookupFile::reserve(Segment& segment, std::uint64_t until) {
   if (until <= segment.reserved || options_.grow_by == 0) return {};
-  const std::uint64_t to = until + options_.grow_by;
+  std::uint64_t to = until + options_.grow_by;
   while (::fallocate(segment.file.fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(segment.reserved),
                      static_cast<off_t>(to - segment.reserved)) != 0) {
     if (errno == EINTR) continue;
     if (errno == EOPNOTSUPP) break;  // then the write tells
+    if (errno == ENOSPC && to > until) {
+      to = until;
+      continue;
+    }
     return file_error("write", segment.file.path(), errno);
   }
   segment.reserved = to;

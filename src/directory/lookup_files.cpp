@@ -46,8 +46,7 @@ void walk(const LookupSegmentName& name, std::string_view bytes, bool newest, Ch
     checker.report(kind, name.writer, name.month, number, std::move(message));
   };
   if (!header) {
-    // Made and never synced: a crash right after the turn of the month.
-    report(newest && bytes.size() <= lookup_header_size ? ChainFault::Kind::torn : ChainFault::Kind::changed, 1,
+    report(newest && lookup_file_is_stillborn(bytes) ? ChainFault::Kind::torn : ChainFault::Kind::changed, 1,
            "the head of the file is damaged; its records cannot be trusted");
     return;
   }
@@ -92,6 +91,10 @@ Result<std::vector<LookupSegmentName>> lookup_segments(const std::string& folder
   if (error) return file_error("read", folder, error.value());
   std::sort(names.begin(), names.end());
   return names;
+}
+
+bool lookup_file_is_stillborn(std::string_view bytes) {
+  return !read_lookup_header(bytes) && (bytes.size() <= lookup_header_size || bytes_that_are_not_zero(bytes) == 0);
 }
 
 Result<std::string> read_lookup_segment(const std::string& path) { return read_file(path, segment_size_max); }

@@ -35,10 +35,12 @@ struct LookupTail {
   LookupMark end;
   std::uint64_t synced = 0;  // offset up to which the disk is known to have it
   std::uint64_t torn = 0;    // bytes behind the end that are neither records nor zeros
-  bool header_torn = false;  // nothing was synced yet and the head did not get there either
 };
 // Errors: corrupt "LookupFile", where records that were synced are damaged or gone.
 Result<LookupTail> lookup_tail(const std::string& path, std::string_view bytes, std::string_view writer);
+
+// Whether the file was made and nothing of it was ever synced: a full disk or a crash right after the turn of the month.
+bool lookup_file_is_stillborn(std::string_view bytes);
 
 // Feeds every record of every file to the checker (made with chain "lookups"), and reports what it cannot see: torn
 // tails.
