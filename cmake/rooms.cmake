@@ -47,6 +47,8 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(tests_support_test SOURCES tests/support/redis_server_test.cpp LIBS tests_support)
 endif()
 
+chaveiro_room(clients_redis DIR src/clients/redis DEPS cache TEST_LIBS tests_support)
+
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
 chaveiro_room(api_rest DIR src/api/rest DEPS api net LIBS Boost::json OpenSSL::Crypto)

@@ -91,12 +91,13 @@ std::string RespSocket::bytes(std::size_t count) {
 RespReply RespSocket::receive() {
   const std::string head = line();
   RespReply reply{head.at(0), head.substr(1), {}};
+  if (reply.type == '_') return {};
   if (reply.type == '$') {
     const auto size = reply.number();
     if (size < 0) return {};
     reply.text = bytes(static_cast<std::size_t>(size));
-  } else if (reply.type == '*') {
-    const auto count = reply.number();
+  } else if (std::string_view("*>~%").find(reply.type) != std::string_view::npos) {
+    const auto count = reply.type == '%' ? 2 * reply.number() : reply.number();
     if (count < 0) return {};
     reply.text.clear();
     for (std::int64_t i = 0; i < count; ++i) reply.items.push_back(receive());

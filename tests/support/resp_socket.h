@@ -15,7 +15,7 @@
 namespace chaveiro::tests {
 
 struct RespReply {
-  char type = '_';  // of RESP2: + - : $ *; _ for nothing
+  char type = '_';  // as on the wire: + - : $ * and > ~ % of RESP3; _ for nothing
   std::string text;
   std::vector<RespReply> items;
 
