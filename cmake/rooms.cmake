@@ -20,8 +20,6 @@ chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
 chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
 chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory cache LIBS SQLite::SQLite3 OpenSSL::Crypto)
-chaveiro_room(clients_redis_wire DIR src/clients/redis/wire DEPS base)
-chaveiro_room(clients_redis DIR src/clients/redis DEPS cache net clients_redis_wire LIBS OpenSSL::SSL OpenSSL::Crypto)
 if(CHAVEIRO_TESTS)
   chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
   chaveiro_test(sqlite_store_contract_test SOURCES tests/contract/sqlite_store_test.cpp LIBS chaveiro_clients_sqlite)
@@ -50,7 +48,9 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(tests_support_test SOURCES tests/support/redis_server_test.cpp LIBS tests_support)
 endif()
 
-chaveiro_room(clients_redis DIR src/clients/redis DEPS cache TEST_LIBS tests_support)
+chaveiro_room(clients_redis_wire DIR src/clients/redis/wire DEPS base)
+chaveiro_room(clients_redis DIR src/clients/redis DEPS cache net clients_redis_wire LIBS OpenSSL::SSL OpenSSL::Crypto
+              TEST_LIBS tests_support)
 
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
