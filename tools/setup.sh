@@ -9,20 +9,20 @@ build_packages=(
   g++ cmake ninja-build ccache mold git python3
   libssl-dev libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libsqlite3-dev libyaml-cpp-dev libspdlog-dev libcli11-dev liblz4-dev libzstd-dev
+  libsqlite3-dev libpq-dev libyaml-cpp-dev libspdlog-dev libcli11-dev liblz4-dev libzstd-dev
   libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev libnghttp2-dev
 )
 # redis-tools holds the server's program too, without the service that redis-server would start on the usual port.
-test_packages=(openssl sqlite3 curl redis-tools)
+test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer)
 check_packages=(git python3 clang-format-19)
 clang_packages=(clang-19 clang-tidy-19 libclang-rt-19-dev)
 
 # One header for each library, to look for where packages have other names.
 build_headers=(openssl/evp.h boost/json.hpp boost/url.hpp boost/beast.hpp grpcpp/grpcpp.h google/protobuf/message.h
-  sqlite3.h yaml-cpp/yaml.h spdlog/spdlog.h CLI/CLI.hpp lz4.h zstd.h gtest/gtest.h gmock/gmock.h benchmark/benchmark.h
+  sqlite3.h postgresql/libpq-fe.h yaml-cpp/yaml.h spdlog/spdlog.h CLI/CLI.hpp lz4.h zstd.h gtest/gtest.h gmock/gmock.h benchmark/benchmark.h
   tbb/concurrent_hash_map.h nghttp2/nghttp2.h)
 build_programs=(g++ cmake ninja git python3 protoc grpc_cpp_plugin)
-test_programs=(openssl curl redis-cli)
+test_programs=(openssl curl redis-cli psql pgbouncer)
 check_programs=(git python3 clang-format-19)
 clang_programs=(clang++-19 clang-tidy-19)
 
