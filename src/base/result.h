@@ -82,19 +82,20 @@ class [[nodiscard]] Result {
   bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  // Asking for the value of an error, or for the error of a value, is a bug.
+  // Asking for the value of an error, or for the error of a value, is a bug. A temporary gives its value away, not a
+  // reference into itself as std::expected does: `for (auto& x : *list())` would walk through what is gone already.
   T& value() & { return CHECK(has_value()), *std::get_if<0>(&state_); }
   const T& value() const& { return CHECK(has_value()), *std::get_if<0>(&state_); }
-  T&& value() && { return CHECK(has_value()), std::move(*std::get_if<0>(&state_)); }
+  T value() && { return CHECK(has_value()), std::move(*std::get_if<0>(&state_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
   Error& error() & { return CHECK(!has_value()), *std::get_if<1>(&state_); }
   const Error& error() const& { return CHECK(!has_value()), *std::get_if<1>(&state_); }
-  Error&& error() && { return CHECK(!has_value()), std::move(*std::get_if<1>(&state_)); }
+  Error error() && { return CHECK(!has_value()), std::move(*std::get_if<1>(&state_)); }
 
   template <class U>
   T value_or(U&& other) const& {
@@ -119,7 +120,7 @@ class [[nodiscard]] Result<void> {
 
   Error& error() & { return CHECK(!has_value()), *error_; }
   const Error& error() const& { return CHECK(!has_value()), *error_; }
-  Error&& error() && { return CHECK(!has_value()), std::move(*error_); }
+  Error error() && { return CHECK(!has_value()), std::move(*error_); }
 
  private:
   std::optional<Error> error_;
