@@ -38,7 +38,7 @@ Result<std::unique_ptr<EntryCache>> EntryCache::make(const EntryCacheOptions& op
   tiered.ttl = options.ttl;
   tiered.l1.bytes_max = options.bytes_max;
   tiered.l1.ttl_max = options.ttl;
-  cache::TieredParts<dir::Entry> parts{.clock = clock, .metrics = metrics, .log = log};
+  cache::TieredParts<dir::Entry> parts{.clock = clock, .metrics = metrics, .log = std::move(log)};
   parts.values.bytes = bytes_of;
   TRY(auto entries, Entries::make(std::move(tiered), std::move(parts)));
   return std::unique_ptr<EntryCache>(new EntryCache(std::move(entries), store));

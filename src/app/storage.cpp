@@ -147,7 +147,7 @@ std::string database_path(const Settings& settings) {
 }
 
 Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Keyring& keyring, const Clock& clock,
-                                              Logger log, Registry& metrics) {
+                                              const Logger& log, Registry& metrics) {
   TRY(WriterLock writer, take_writer(settings.data));
   std::unique_ptr<dir::Store> store;
   clients::sqlite::SqliteStore* database = nullptr;

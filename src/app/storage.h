@@ -39,6 +39,6 @@ class Storage {
 };
 
 Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Keyring& keyring, const Clock& clock,
-                                              Logger log, Registry& metrics);
+                                              const Logger& log, Registry& metrics);
 
 }  // namespace chaveiro::app

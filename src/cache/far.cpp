@@ -57,7 +57,7 @@ void Far::failed(const Error& error) {
               {{"level", to_string(level_)}, {"kind", tier_.kind()}, {"error", error}});
 }
 
-std::optional<Far::Found> Far::opened(std::string_view key, TierValue value) {
+std::optional<Far::Found> Far::opened(std::string_view key, const TierValue& value) {
   auto opened = codec_.open(key, value.bytes);
   if (!opened.ok) {
     metrics_.damaged.add();

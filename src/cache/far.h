@@ -106,7 +106,7 @@ class Far {
   };
 
   std::string full(std::string_view key) const { return options_prefix_ + std::string(key); }
-  std::optional<Found> opened(std::string_view key, TierValue value);
+  std::optional<Found> opened(std::string_view key, const TierValue& value);
   void note(std::string_view key);
   Result<TierStored> store(std::string_view name, const Envelope& envelope, Micros fresh, Deadline deadline);
   bool believes(std::string_view full_key) const;

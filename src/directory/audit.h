@@ -116,7 +116,8 @@ class ChainChecker {
   void feed(const AuditRecord& record);
   void feed(const ChainLink& link);
   // Something that only whoever reads the file can see (torn).
-  void report(ChainFault::Kind kind, std::string_view writer, Month month, std::uint64_t number, std::string message);
+  void report(ChainFault::Kind kind, std::string_view writer, Month month, std::uint64_t number,
+              const std::string& message);
   void expect(const Anchor& anchor);  // before the first feed()
   // Faults found, in order, at most 1,000; empty: the chain holds. `records` counts what was read.
   std::vector<ChainFault> finish();

@@ -63,7 +63,7 @@ void ChainChecker::expect(const Anchor& anchor) {
 }
 
 void ChainChecker::report(ChainFault::Kind kind, std::string_view writer, Month month, std::uint64_t number,
-                          std::string message) {
+                          const std::string& message) {
   if (faults_.size() >= faults_max) return;
   faults_.push_back({kind, std::string(writer), month, number,
                      name_of(writer, month) + ", record " + std::to_string(number) + ": " + message});

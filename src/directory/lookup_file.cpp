@@ -160,7 +160,7 @@ Result<void> LookupFile::append(const LookupRecord& record) {
 }
 
 // Remembered: after a failed sync the kernel forgets what it could not write, and the next one would lie.
-Result<void> LookupFile::failed(State& state, Error error) {
+Result<void> LookupFile::failed(State& state, const Error& error) {
   state.failure = fail(Code::unavailable, "LookupLogFailed",
                        "the look-up log cannot be written to its disk (" + error.message +
                            "): mend that and restart; until then look-ups are refused");

@@ -61,7 +61,7 @@ class LookupFile final : public LookupLog {
   Result<void> begin_month(State& state, Month month);
   Result<void> write(State& state, const LookupRecord& record);
   Result<void> reserve(Segment& segment, std::uint64_t until);
-  Result<void> failed(State& state, Error error);
+  Result<void> failed(State& state, const Error& error);
   void keep_synced();
 
   LookupFileOptions options_;

@@ -42,8 +42,8 @@ std::uint64_t bytes_that_are_not_zero(std::string_view bytes) {
 // One file along the chain. A torn record behind the mark of the newest file is no fault of anybody.
 void walk(const LookupSegmentName& name, std::string_view bytes, bool newest, ChainChecker& checker) {
   const auto header = read_lookup_header(bytes);
-  const auto report = [&](ChainFault::Kind kind, std::uint64_t number, std::string message) {
-    checker.report(kind, name.writer, name.month, number, std::move(message));
+  const auto report = [&](ChainFault::Kind kind, std::uint64_t number, const std::string& message) {
+    checker.report(kind, name.writer, name.month, number, message);
   };
   if (!header) {
     report(newest && lookup_file_is_stillborn(bytes) ? ChainFault::Kind::torn : ChainFault::Kind::changed, 1,

@@ -160,9 +160,9 @@ Result<void> ClientSocket::start_tls(const Origin& origin, const TlsClientContex
     const int done = SSL_connect(ssl_);
     if (done == 1) return {};
     const int error = SSL_get_error(ssl_, done);
-    const short events = error == SSL_ERROR_WANT_READ ? POLLIN : error == SSL_ERROR_WANT_WRITE ? POLLOUT : 0;
-    if (events == 0) return handshake_error(ssl_, origin);
-    if (wait_for(fd_, events, deadline) == 0) return late("finish the TLS handshake");
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return handshake_error(ssl_, origin);
+    if (wait_for(fd_, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline) == 0)
+      return late("finish the TLS handshake");
   }
 }
 

@@ -11,7 +11,7 @@ void Connection<Stream>::hand_over(Request request) {
   const void* const outer = std::exchange(handing_over_, this);
   try {
     shared_->handler(std::move(request), Responder(self(), owed_));
-  } catch (...) {
+  } catch (...) {  // NOLINT(bugprone-empty-catch)
     // The responder went with the exception and has answered 500.
   }
   handing_over_ = outer;

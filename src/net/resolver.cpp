@@ -41,7 +41,11 @@ Resolver::Resolver() : running_(std::make_shared<Guarded<std::size_t>>(std::size
 Result<std::vector<Address>> Resolver::resolve(const std::string& host, std::uint16_t port, Deadline deadline) {
   if (auto numeric = look_up(host, port, AI_NUMERICHOST)) return numeric;
   if (deadline.expired()) return fail(Code::deadline, "DeadlineExceeded", host + ": no time left to look up the name");
-  const bool admitted = running_->with([](std::size_t& running) { return running < running_max && ++running > 0; });
+  const bool admitted = running_->with([](std::size_t& running) {
+    if (running >= running_max) return false;
+    ++running;
+    return true;
+  });
   if (!admitted) return fail(Code::unavailable, "NameNotResolved", host + ": too many look-ups are under way");
 
   auto answer = std::make_shared<Guarded<std::optional<Addresses>>>();

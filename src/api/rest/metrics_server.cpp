@@ -35,7 +35,8 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const MetricsServerO
   http.body_bytes_max = 0;
   http.observer = net::counted(metrics, "metrics");
   // A scrape costs well under a millisecond, so that it is made on the I/O thread.
-  TRY(auto server, net::HttpServer::start(std::move(http), [&metrics](net::Request request, net::Responder responder) {
+  TRY(auto server,
+      net::HttpServer::start(std::move(http), [&metrics](const net::Request& request, net::Responder responder) {
         responder.send(answer(request, metrics));
       }));
   return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(server)));

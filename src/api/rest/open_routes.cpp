@@ -7,8 +7,6 @@
 namespace chaveiro::api::rest {
 namespace {
 
-using net::Method;
-
 Result<Answer> live(Exchange& exchange) {
   TRY_VOID(exchange.in.verdict());
   return Answer{R"({"status":"ok","ready":true,"components":[]})"};

@@ -37,7 +37,7 @@ std::string_view wanted(Shape shape) {
   return "";
 }
 
-std::string or_body(std::string path) { return path.empty() ? "body" : path; }
+std::string or_body(const std::string& path) { return path.empty() ? "body" : path; }
 
 // What the caller called it, cut short and without what could hurt a log or a terminal.
 std::string shown(std::string_view name) {

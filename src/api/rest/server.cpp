@@ -82,7 +82,7 @@ class Request {
     if (!route_.work.at_once || request_.body.size() > body_bytes_at_once) return false;
     auto result = route_.work.at_once(exchange());
     if (!result) return false;
-    finish(std::move(*result));
+    finish(*result);
     return true;
   }
 

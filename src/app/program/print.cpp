@@ -30,7 +30,7 @@ std::string enum_text(const pb::EnumValueDescriptor& value) {
     prefix += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
   prefix += '_';
-  const std::string name = value.name();
+  const std::string& name = value.name();
   return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
 }
 
