@@ -112,9 +112,10 @@ class BatchCommitter {
     dir::Entry entry{.id = dir::EntryId{ids_.make(now)},
                      .key = *item.line.key,
                      .account = std::move(account),
-                     .status = dir::EntryStatus::active,
+                     .status = item.line.status,
                      .request_id = *item.line.request_id};
     entry.slot = static_cast<std::uint8_t>(slot);
+    entry.block_order = item.line.block_order;
     entry.created_at = entry.updated_at = item.line.created_at.value_or(now);
     entry.owned_since = item.line.owned_since.value_or(entry.created_at);
     change.request = dir::RequestUse{entry.request_id, body_hash(entry)};
@@ -202,7 +203,13 @@ class BatchCommitter {
 
   static Result<std::optional<dir::Change>> already_live(const dir::Entry& live, const ImportLine& line) {
     const bool same_owner = live.owner().tax_id == line.account.holder.tax_id;
-    if (same_owner && live.account.id == line.account.id) return std::optional<dir::Change>{};
+    if (same_owner && live.account.id == line.account.id) {
+      // A court order that only a file tells of must not be passed over.
+      if (line.status == dir::EntryStatus::blocked && live.status != dir::EntryStatus::blocked)
+        return fail(Code::conflict, "EntryNotBlocked",
+                    "status: the key is there and not blocked; block it by its order");
+      return std::optional<dir::Change>{};
+    }
     if (live.ispb() == line.account.ispb && same_owner) {
       return fail(Code::exists, "EntryAlreadyExists", "the key is registered for another account of the owner");
     }

@@ -11,14 +11,15 @@ namespace dir = directory;
 namespace json = boost::json;
 
 // The fields of a line, in the order of CSV columns; a line is read into them first, whatever its form.
-constexpr std::array<std::string_view, 15> field_names = {"key_type",       "key",
+constexpr std::array<std::string_view, 17> field_names = {"key_type",       "key",
                                                           "account.id",     "account.ispb",
                                                           "account.branch", "account.number",
                                                           "account.type",   "account.opening_date",
                                                           "owner.type",     "owner.tax_id",
                                                           "owner.name",     "owner.trade_name",
                                                           "creation_date",  "key_ownership_date",
-                                                          "request_id"};
+                                                          "request_id",     "status",
+                                                          "block_order"};
 enum Field : std::size_t {
   key_type,
   key,
@@ -34,7 +35,9 @@ enum Field : std::size_t {
   owner_trade_name,
   creation_date,
   key_ownership_date,
-  request_id
+  request_id,
+  status,
+  block_order
 };
 using Fields = std::array<std::optional<std::string>, field_names.size()>;
 
@@ -86,6 +89,23 @@ auto read(const Fields& fields, Field field, bool needed, Faults& faults, Parse 
   return *std::move(parsed);
 }
 
+void read_status(Fields& fields, ImportLine& line, Faults& faults) {
+  using dir::EntryStatus;
+  if (const auto given = read(fields, status, false, faults, dir::entry_status_of)) {
+    line.status = *given;
+    if (line.status != EntryStatus::active && line.status != EntryStatus::blocked)
+      faults.add("status", "must be ACTIVE or BLOCKED");
+  }
+  line.block_order = std::move(fields[block_order]);
+  if (line.block_order) {
+    if (auto fit = dir::check_block_order(*line.block_order, "block_order"); !fit)
+      faults.add(fit.error(), "block_order");
+  } else if (line.status == EntryStatus::blocked) {
+    faults.add("block_order", "is missing: a key is blocked by an order");
+  }
+  if (!fields[key] && (fields[status] || line.block_order)) faults.add("status", "stands in a line without a key");
+}
+
 Result<ImportLine> interpret(Fields fields, const ImportRules& rules) {
   Faults faults;
   ImportLine line;
@@ -102,6 +122,7 @@ Result<ImportLine> interpret(Fields fields, const ImportRules& rules) {
   line.created_at = read(fields, creation_date, false, faults, parse_rfc3339);
   line.owned_since = read(fields, key_ownership_date, false, faults, parse_rfc3339);
   line.request_id = read(fields, request_id, false, faults, dir::RequestId::parse);
+  read_status(fields, line, faults);
   const auto given_id = read(fields, account_id, false, faults, dir::AccountId::parse);
   const auto type = read(fields, key_type, fields[key].has_value(), faults, dir::key_type_of);
   if (type) {
@@ -172,6 +193,8 @@ Fields fields_of(const dir::Entry& entry) {
   fields[creation_date] = to_rfc3339(entry.created_at);
   fields[key_ownership_date] = to_rfc3339(entry.owned_since);
   fields[request_id] = to_string(entry.request_id);
+  if (entry.status == dir::EntryStatus::blocked) fields[status] = std::string(to_string(entry.status));
+  fields[block_order] = entry.block_order;
   return fields;
 }
 

@@ -6,10 +6,11 @@
 //
 //   {"key_type":"CPF","key":"…","account":{"id":"…","ispb":"12345678","branch":"0001","number":"0007654321","type":"CACC",
 //    "opening_date":"2010-01-10T03:00:00Z"},"owner":{"type":"NATURAL_PERSON","tax_id":"…","name":"…","trade_name":null},
-//    "creation_date":"…","key_ownership_date":"…","request_id":"…"}
+//    "creation_date":"…","key_ownership_date":"…","request_id":"…","status":"BLOCKED","block_order":"…"}
 //
 // Without key_type and key the line makes the account alone. Without account.id it is derived from the account (account.h).
-// Without dates they are the moment of the import; without request_id a fresh one is made.
+// Without dates they are the moment of the import; without request_id a fresh one is made. status is ACTIVE, also where it is left
+// out, or BLOCKED; block_order is the court order that last blocked or unblocked the key, and needed where it is blocked.
 //
 // Threads: pure functions. Time: O(length); lines over 64 KiB are refused.
 // Errors:  invalid, with a violation per field.
@@ -33,6 +34,8 @@ struct ImportLine {
   std::optional<UtcTime> created_at;
   std::optional<UtcTime> owned_since;
   std::optional<directory::RequestId> request_id;
+  directory::EntryStatus status = directory::EntryStatus::active;  // or blocked
+  std::optional<std::string> block_order;
 };
 
 struct ImportRules {

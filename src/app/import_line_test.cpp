@@ -72,6 +72,23 @@ TEST(ImportLine, refuses_what_is_not_one_object) {
   EXPECT_FALSE(parse_json_line(std::string(import_line_bytes_max + 1, ' '), {}));
 }
 
+TEST(ImportLine, takes_a_blocked_key_only_with_its_order) {
+  const auto with_status = [](const std::string& more) {
+    return parse_json_line(with(R"("request_id")", more + R"("request_id")"), {});
+  };
+  const auto blocked = with_status(R"("status":"BLOCKED","block_order":"order 7",)");
+  ASSERT_TRUE(blocked) << blocked.error().message;
+  EXPECT_EQ(blocked->status, directory::EntryStatus::blocked);
+  EXPECT_EQ(blocked->block_order, "order 7");
+  EXPECT_EQ(with_status(R"("status":"ACTIVE",)")->status, directory::EntryStatus::active);
+  EXPECT_THAT(faulty_fields(with_status(R"("status":"BLOCKED",)")), Contains("block_order"));
+  for (const char* status : {"DELETED", "PENDING", "blocked", ""})
+    EXPECT_THAT(faulty_fields(with_status(R"("status":")" + std::string(status) + R"(",)")), Contains("status"));
+  EXPECT_THAT(
+      faulty_fields(parse_json_line(with(R"("key_type":"CPF","key":"52998224725",)", R"("status":"ACTIVE",)"), {})),
+      Contains("status"));
+}
+
 TEST(ImportLine, checks_digits_unless_told_not_to) {
   std::string text(good);
   for (std::size_t at; (at = text.find("52998224725")) != std::string::npos;) text.replace(at, 11, "11122233300");
@@ -104,14 +121,20 @@ void expect_same(const Result<ImportLine>& line, const directory::Entry& entry) 
   EXPECT_EQ(line->created_at, entry.created_at);
   EXPECT_EQ(line->owned_since, entry.owned_since);
   EXPECT_EQ(line->request_id, entry.request_id);
+  EXPECT_EQ(line->status, entry.status);
+  EXPECT_EQ(line->block_order, entry.block_order);
 }
 
 TEST(ImportLine, reads_what_export_writes_in_both_formats) {
-  const directory::Entry entry = some_entry();
-  expect_same(parse_json_line(to_json_line(entry), {}), entry);
+  directory::Entry entry = some_entry();
   const Result<CsvColumns> columns = parse_csv_header(csv_header());
   ASSERT_TRUE(columns);
-  expect_same(parse_csv_line(to_csv_line(entry), *columns, {}), entry);
+  for (int round = 0; round < 2; ++round) {  // active, then blocked
+    expect_same(parse_json_line(to_json_line(entry), {}), entry);
+    expect_same(parse_csv_line(to_csv_line(entry), *columns, {}), entry);
+    entry.status = directory::EntryStatus::blocked;
+    entry.block_order = "order 7, \"urgent\"";
+  }
 }
 
 TEST(ImportCsv, takes_columns_in_any_order_and_names_those_that_are_wrong) {

@@ -52,19 +52,6 @@ Result<void> check_key_is_free(Store& store, const Key& key, const Account& acco
   return {};
 }
 
-Result<void> check_order(std::string_view order) {
-  constexpr std::size_t order_length_max = 100;
-  if (order.empty() || order.size() > order_length_max) {
-    return fail_field("order", "must name the court order in 1 to 100 characters");
-  }
-  for (const char c : order) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      return fail_field("order", "must not hold control characters");
-    }
-  }
-  return {};
-}
-
 // The caller's own view: entries of other participants and of accounts that are not his do not exist for him.
 Result<Entry> seen(const Context& context, Permission permission, Result<std::optional<Entry>> read) {
   TRY(auto entry, std::move(read));
@@ -235,7 +222,7 @@ Result<Entry> Entries::unblock(const Context& context, const EntryId& id, std::s
 Result<Entry> Entries::set_status(const Context& context, const EntryId& id, EntryStatus status,
                                   std::string_view operation, std::string_view order) {
   TRY_VOID(authorise(context.caller, Permission::block_entries, context.caller.ispb));
-  TRY_VOID(check_order(order));
+  TRY_VOID(check_block_order(order));
   return decide_until_fresh([&]() -> Result<Entry> {
     TRY(const Entry before, seen_live(context, Permission::block_entries, store_.entry(id, context.deadline)));
     if (before.status == status) return before;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "base/text.h"
 #include "directory/names.h"
 
 namespace chaveiro::directory {
@@ -66,6 +67,16 @@ Result<void> check_reason(EntryOperation operation, KeyType key_type, Reason rea
                     std::string(verb(operation)) + " a key of type " + std::string(to_string(key_type)) + " allows " +
                         choice + "; not " + std::string(to_string(reason)),
                     "InvalidReason");
+}
+
+Result<void> check_block_order(std::string_view order, std::string field) {
+  constexpr std::size_t bytes_max = 100;
+  if (order.empty() || order.size() > bytes_max)
+    return fail_field(std::move(field), "must name the court order in 1 to 100 characters");
+  if (!valid_utf8(order)) return fail_field(std::move(field), "is not valid UTF-8");
+  if (std::ranges::any_of(order, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
+    return fail_field(std::move(field), "must not hold control characters");
+  return {};
 }
 
 }  // namespace chaveiro::directory

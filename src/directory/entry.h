@@ -73,4 +73,7 @@ struct Entry {
 enum class EntryOperation : std::uint8_t { create, update, remove };
 Result<void> check_reason(EntryOperation operation, KeyType key_type, Reason reason);
 
+// What names a court order: 1 to 100 bytes of UTF-8 without control characters. Errors: invalid, naming `field`.
+Result<void> check_block_order(std::string_view order, std::string field = "order");
+
 }  // namespace chaveiro::directory

@@ -178,6 +178,8 @@ class Files(unittest.TestCase):
             again = platform.run("import", str(source), "--json")
             self.assertEqual(json.loads(again.stdout)["already_there"], 298)
 
+            entries = platform.rest("GET", "/api/v1/entries", token=platform.token("operator")).json["entries"]
+            platform.cli("entries", "block", next(e["id"] for e in entries if e["key"] == "p8@example.com"), "--order", "process 4711")
             for name in ("out.ndjson", "out.csv"):
                 target = platform.folder / name
                 platform.run("export", str(target), check=0)
@@ -185,6 +187,9 @@ class Files(unittest.TestCase):
                     report = other.run("import", str(target), "--json", check=0)
                     self.assertEqual(json.loads(report.stdout)["faulty"], 0)
                     self.assertEqual(other.cli("lookup", "p7@example.com")["account"]["account_number"], "7")
+                    again = other.folder / f"again-{name}"
+                    other.run("export", str(again), check=0)
+                    self.assertEqual(again.read_text(), target.read_text())
 
     def test_backup_and_restore(self):
         with Platform() as platform:

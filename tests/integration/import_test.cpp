@@ -77,6 +77,24 @@ TEST_F(ImportTest, takes_the_second_lines_of_all_accounts_in_one_group) {
   EXPECT_THAT(committed, ElementsAre(mail(1), mail(4), mail(2), mail(5), mail(3), mail(6)));
 }
 
+TEST_F(ImportTest, keeps_the_block_of_a_key_and_never_passes_over_one) {
+  std::string blocked = line("EMAIL", mail(1));
+  blocked.insert(1, R"("status":"BLOCKED","block_order":"order 7",)");
+  EXPECT_EQ(run({blocked}).entries_created, 1u);
+  EXPECT_EQ(entry(KeyType::email, mail(1))->status, EntryStatus::blocked);
+  EXPECT_EQ(entry(KeyType::email, mail(1))->block_order, "order 7");
+  EXPECT_EQ(run({blocked}).already_there, 1u);
+  EXPECT_EQ(run({line("EMAIL", mail(1))}).already_there, 1u) << "a line that says nothing of it changes nothing";
+  EXPECT_EQ(entry(KeyType::email, mail(1))->status, EntryStatus::blocked);
+
+  ASSERT_EQ(run({line("EMAIL", mail(2))}).entries_created, 1u);
+  std::string late = line("EMAIL", mail(2));
+  late.insert(1, R"("status":"BLOCKED","block_order":"order 8",)");
+  const ImportReport report = run({late});
+  ASSERT_EQ(report.bad, 1u);
+  EXPECT_EQ(report.faults[0].error.reason, "EntryNotBlocked");
+}
+
 TEST_F(ImportTest, is_harmless_when_repeated) {
   const std::vector<std::string> lines{line("EMAIL", mail(1)), line("EMAIL", mail(2)), line("CPF", "12345678909")};
   EXPECT_EQ(run(lines).entries_created, 3u);
