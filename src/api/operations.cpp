@@ -29,13 +29,16 @@ Error stale(std::string message) { return fail(Code::conflict, "PortabilityStale
 
 }  // namespace
 
-Result<directory::Page<directory::AuditRecord>> list_audit(const directory::Context& context,
-                                                           directory::Directory& directory,
-                                                           directory::AuditFilter filter,
-                                                           const directory::PageRequest& page) {
+Result<directory::Page<directory::AuditView>> list_audit(const directory::Context& context,
+                                                         directory::Directory& directory, directory::AuditFilter filter,
+                                                         const directory::PageRequest& page) {
   filter.ispb = context.caller.ispb;
   TRY_VOID(directory::authorise(context.caller, Permission::read_audit, filter.ispb));
-  return directory.store.audit(filter, page, context.deadline);
+  TRY(auto records, directory.store.audit(filter, page, context.deadline));
+  const auto detail = directory::permits(context.caller.roles, Permission::see_full_lookup)
+                          ? directory::AuditDetail::full
+                          : directory::AuditDetail::masked;
+  return directory::shown(directory.store, std::move(records), detail, context.deadline);
 }
 
 Result<directory::Statistics> statistics(const directory::Context& context, directory::Directory& directory) {

@@ -21,15 +21,16 @@
 #include "base/guarded.h"
 #include "base/hash.h"
 #include "base/secret.h"
+#include "directory/audit_view.h"
 #include "directory/directory.h"
 
 namespace chaveiro::api {
 
+// Personal data is masked for whoever may not see a whole look-up (an auditor may not).
 // Errors: forbidden, and those of Store.
-Result<directory::Page<directory::AuditRecord>> list_audit(const directory::Context& context,
-                                                           directory::Directory& directory,
-                                                           directory::AuditFilter filter,
-                                                           const directory::PageRequest& page);
+Result<directory::Page<directory::AuditView>> list_audit(const directory::Context& context,
+                                                         directory::Directory& directory, directory::AuditFilter filter,
+                                                         const directory::PageRequest& page);
 Result<directory::Statistics> statistics(const directory::Context& context, directory::Directory& directory);
 
 struct Portability {

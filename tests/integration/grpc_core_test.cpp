@@ -447,9 +447,42 @@ TEST_F(GrpcCore, statistics_and_audit_show_what_was_done) {
   EXPECT_EQ(events.events(0).operation(), "create_entry");
   EXPECT_EQ(events.events(0).actor(), "joana");
   EXPECT_EQ(events.events(0).hash().size(), 64u);
+  EXPECT_EQ(events.events(0).content(), core::AuditEvent::CONTENT_MASKED);
+  EXPECT_FALSE(events.events(0).has_before());
+  EXPECT_EQ(events.events(0).after().find(cpf_1), std::string::npos);
+  EXPECT_NE(events.events(0).after().find("***.456.789-**"), std::string::npos);
+  as(token({Role::admin}));
+  ASSERT_ANSWERED(call(&Stub::ListAuditEvents, request, events));
+  EXPECT_EQ(events.events(0).content(), core::AuditEvent::CONTENT_FULL);
+  EXPECT_NE(events.events(0).after().find(cpf_1), std::string::npos);
+  as(token({Role::auditor}));
   request.set_actor("somebody else");
   ASSERT_ANSWERED(call(&Stub::ListAuditEvents, request, events));
   EXPECT_EQ(events.events_size(), 0);
+}
+
+TEST_F(GrpcCore, the_audit_shows_an_erased_person_to_nobody) {
+  core::DeleteKeyRequest remove;
+  remove.set_key_id(make_key(common::KEY_TYPE_CPF, cpf_1));
+  core::DeleteKeyResponse removed;
+  ASSERT_ANSWERED(call(&Stub::DeleteKey, remove, removed));
+  core::ListAccountsResponse listed;
+  ASSERT_ANSWERED(call(&Stub::ListAccounts, core::ListAccountsRequest(), listed));
+  core::CloseAccountRequest close;
+  close.set_account_id(listed.accounts(0).account_id());
+  core::CloseAccountResponse closed;
+  ASSERT_ANSWERED(call(&Stub::CloseAccount, close, closed));
+  ASSERT_TRUE(store.erase_person(cpf_1, {"admin", "c"}, clock.now(), Deadline::in(std::chrono::seconds(5))));
+  as(token({Role::admin}));
+  core::ListAuditEventsRequest request;
+  request.set_resource_id(remove.key_id());
+  core::ListAuditEventsResponse events;
+  ASSERT_ANSWERED(call(&Stub::ListAuditEvents, request, events));
+  ASSERT_EQ(events.events_size(), 2);
+  for (const auto& event : events.events()) {
+    EXPECT_EQ(event.content(), core::AuditEvent::CONTENT_ERASED);
+    EXPECT_FALSE(event.has_before() || event.has_after());
+  }
 }
 
 TEST_F(GrpcCore, the_health_check_needs_no_token_and_tells_degraded_from_unhealthy) {

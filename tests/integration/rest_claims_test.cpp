@@ -4,7 +4,10 @@
 namespace chaveiro::rest_test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 class RestClaims : public RestTest {
  protected:
@@ -85,7 +88,7 @@ TEST_F(RestLookups, an_operator_sees_the_account_and_a_user_only_what_people_may
   EXPECT_TRUE(*masked.json.find("masked")->boolean());
   EXPECT_TRUE(masked.json.find("account")->is_null());
   EXPECT_EQ(*masked.json.find("owner")->find("tax_id")->text(), "***.456.789-**");
-  EXPECT_THAT(masked.text, testing::Not(testing::HasSubstr("0000000001")));
+  EXPECT_THAT(masked.text, Not(HasSubstr("0000000001")));
   EXPECT_EQ(lookup_log.records, 2);
 }
 
@@ -153,6 +156,50 @@ TEST_F(RestLookups, every_change_stands_in_the_audit) {
               testing::UnorderedElementsAre("from", "until", "resource_id"));
   const Reply numbers = get("/api/v1/statistics", auditor);
   EXPECT_EQ(*numbers.json.find("accounts")->integer(), 1);
+}
+
+// The first event of a list, newest first.
+Json event_of(const Reply& reply) {
+  const Json* events = reply.json.find("audit_events");
+  return events && events->list() && !events->list()->empty() ? events->list()->front() : Json();
+}
+std::string text_of(const Json& event, std::string_view name) {
+  const Json* value = event.find(name);
+  return value && value->text() ? *value->text() : "";
+}
+
+TEST_F(RestLookups, the_audit_shows_what_stood_before_and_after_as_far_as_the_reader_may_see_it) {
+  const std::string path = "/api/v1/audit-events?resource_id=" + entry;
+  const Json made = event_of(get(path, token({Role::auditor})));
+  EXPECT_EQ(text_of(made, "content"), "MASKED");
+  EXPECT_TRUE(made.find("before")->is_null());
+  EXPECT_THAT(text_of(made, "after"), AllOf(HasSubstr("\"status\":\"ACTIVE\""), HasSubstr("***.456.789-**"),
+                                            Not(HasSubstr("12345678909")), Not(HasSubstr("Maria"))));
+  const Json whole = event_of(get(path, token({Role::admin})));
+  EXPECT_EQ(text_of(whole, "content"), "FULL");
+  EXPECT_THAT(text_of(whole, "after"), AllOf(HasSubstr("12345678909"), HasSubstr("Maria Silva")));
+  post("/api/v1/entries/" + entry + "/delete", R"({"reason":"USER_REQUESTED"})");
+  const Json gone = event_of(get(path, token({Role::auditor})));
+  EXPECT_THAT(text_of(gone, "before"), HasSubstr("\"status\":\"ACTIVE\""));
+  EXPECT_THAT(text_of(gone, "after"), HasSubstr("\"status\":\"DELETED\""));
+}
+
+TEST_F(RestLookups, the_audit_shows_an_erased_person_to_nobody_also_when_he_comes_back) {
+  ASSERT_EQ(post("/api/v1/entries/" + entry + "/delete", R"({"reason":"USER_REQUESTED"})").status, 200);
+  ASSERT_EQ(post("/api/v1/accounts/" + donor_account + "/close", "").status, 200);
+  ASSERT_EQ(post("/api/v1/accounts/" + claimer_account + "/close", "", theirs).status, 200);
+  ASSERT_TRUE(store.erase_person("12345678909", {"admin", "c"}, clock.now(), Deadline::in(5s)));
+  const std::string path = "/api/v1/audit-events?resource_id=" + entry;
+  const auto expect_erased = [&] {
+    const Json event = event_of(get(path, token({Role::admin})));
+    EXPECT_EQ(text_of(event, "content"), "ERASED");
+    EXPECT_TRUE(event.find("before")->is_null());
+    EXPECT_TRUE(event.find("after")->is_null());
+  };
+  expect_erased();
+  make_account("0000000077");
+  expect_erased();
+  EXPECT_EQ(text_of(event_of(get("/api/v1/audit-events", token({Role::admin}))), "content"), "FULL");
 }
 
 }  // namespace

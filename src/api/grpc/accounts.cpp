@@ -124,7 +124,8 @@ Result<void> list_audit_events(Handling& it, const core::ListAuditEventsRequest&
     return list_audit(it.context(), it.directory(), filter, page);
   };
   TRY(const auto records, page_of(it, filter, in, out, list));
-  for (const auto& record : records) {
+  for (const auto& view : records) {
+    const directory::AuditRecord& record = view.record;
     core::AuditEvent& event = *out.add_events();
     event.set_writer(record.writer);
     event.set_month(record.month);
@@ -139,6 +140,9 @@ Result<void> list_audit_events(Handling& it, const core::ListAuditEventsRequest&
     event.set_resource_id(to_string(record.resource));
     event.set_hash(to_hex(record.hash));
     event.set_previous_hash(to_hex(record.previous));
+    event.set_content(static_cast<core::AuditEvent::Content>(view.content));
+    if (view.before) event.set_before(*view.before);
+    if (view.after) event.set_after(*view.after);
   }
   return {};
 }

@@ -38,7 +38,9 @@ std::vector<Route> audit_routes() {
       {Method::get,
        "/api/v1/audit-events",
        {"ListAuditEvents", "Audit", "What was changed, by whom, newest first",
-        "Each record carries the hash of the one before it; what stood before and after is sealed."},
+        "Each record carries the hash of the one before it. What stood before and after is kept sealed under a key of "
+        "the "
+        "person concerned; auditors see it with personal data masked, and nobody once the person was erased."},
        Permission::read_audit,
        with_page({{.name = "resource_id", .schema = &id_value()},
                   {.name = "actor", .schema = &actor},

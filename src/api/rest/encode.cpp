@@ -118,14 +118,19 @@ void write(JsonWriter& out, const directory::Claim& claim) {
   out.end_object();
 }
 
-void write(JsonWriter& out, const directory::AuditRecord& record) {
+void write(JsonWriter& out, const directory::AuditView& view) {
+  const directory::AuditRecord& record = view.record;
   out.begin_object().name("sequence").unsigned_integer(record.sequence);
   time(out, "date", record.at);
   out.field("ispb", record.ispb.view()).field("actor", record.actor).field("correlation_id", record.correlation_id);
   out.field("operation", record.operation).field("resource_type", record.resource_type);
   out.field("resource_id", chaveiro::to_string(record.resource)).field("writer", record.writer);
   out.name("month").unsigned_integer(record.month).name("number").unsigned_integer(record.number);
-  out.field("hash", to_hex(record.hash)).field("previous_hash", to_hex(record.previous)).end_object();
+  out.field("hash", to_hex(record.hash)).field("previous_hash", to_hex(record.previous));
+  out.field("content", to_string(view.content));
+  may(out, "before", view.before);
+  may(out, "after", view.after);
+  out.end_object();
 }
 
 void write(JsonWriter& out, const directory::LookupAnswer& answer) {

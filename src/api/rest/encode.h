@@ -18,7 +18,7 @@ namespace chaveiro::api::rest {
 void write(JsonWriter& out, const directory::Entry& entry);
 void write(JsonWriter& out, const directory::Account& account);
 void write(JsonWriter& out, const directory::Claim& claim);
-void write(JsonWriter& out, const directory::AuditRecord& record);
+void write(JsonWriter& out, const directory::AuditView& view);
 void write(JsonWriter& out, const directory::LookupAnswer& answer);
 void write(JsonWriter& out, const Portability& portability);
 void write(JsonWriter& out, const directory::AccountVerification& verification);

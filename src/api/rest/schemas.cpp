@@ -350,7 +350,14 @@ const Schema& statistics_schema() {
 }
 
 const Schema& audit_list_schema() {
-  static const Schema resource_type{.example = "\"entry\"", .values = {"account", "entry", "claim"}};
+  static const Schema resource_type{.example = "\"entry\"",
+                                    .values = {"account", "entry", "claim", "credential", "log", "person", "store"}};
+  static const Schema content{.description =
+                                  "Whether what stood before and after is shown whole, with personal data "
+                                  "masked, not at all because the person was erased, or not at all because "
+                                  "it is damaged",
+                              .example = "\"MASKED\"",
+                              .values = {"FULL", "MASKED", "ERASED", "DAMAGED"}};
   static const Schema hash{.description = "SHA-256 of a record",
                            .example = "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
                            .pattern = "^[0-9a-f]{64}$"};
@@ -360,7 +367,9 @@ const Schema& audit_list_schema() {
               must("actor", any_text()), must("correlation_id", any_text()), must("operation", any_text()),
               must("resource_type", resource_type), must("resource_id", id_value()), must("writer", any_text()),
               must("month", count(), "yyyymm"), must("number", count(), "Within writer and month"), must("hash", hash),
-              must("previous_hash", hash)});
+              must("previous_hash", hash), must("content", content),
+              must_or_null("before", any_text(), "The record as one line of JSON; null where there was none"),
+              must_or_null("after", any_text(), "The same, or what a note of the administration says")});
   static const PageSchema list("AuditEventList", "audit_events", event);
   return list.page;
 }
