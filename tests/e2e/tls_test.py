@@ -1,5 +1,6 @@
 """Both APIs behind TLS: who gets in, and certificates that are replaced while the server runs. Needs the openssl program."""
 
+import json
 import os
 import pathlib
 import signal
@@ -109,6 +110,10 @@ class Tls(unittest.TestCase):
             with self.assertRaises((urllib.error.URLError, ConnectionError)):
                 platform.rest("GET", "/health")
             self.assertEqual(platform.run("health", check=None).returncode, 11)
+            # What the gRPC library says of these handshakes is a line of the log like any other.
+            for line in platform.log_text().splitlines():
+                json.loads(line)
+            self.assertIn("the gRPC library says", platform.log_text())
 
     def test_certificates_replaced_on_disk_hold_for_both_apis_without_a_restart(self):
         old, new = self.first.issue("client"), self.second.issue("client")

@@ -1,5 +1,7 @@
 #include "app/program/client.h"
 
+#include <grpc/support/log.h>
+
 #include <cstdio>
 
 #include "api/auth.h"
@@ -64,6 +66,8 @@ Result<Client> Client::connect(const Settings& settings, const std::string& ispb
   const std::string address =
       settings.server.empty() ? "127.0.0.1:" + std::to_string(settings.grpc_port) : settings.server;
   TRY(const auto channel_credentials, credentials(settings));
+  // What it would write to stderr stands in the status, too, and there we say what to do about it.
+  gpr_set_log_function([](gpr_log_func_args*) {});
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(16 << 20);
   client.channel_ = grpc::CreateCustomChannel(address, channel_credentials, arguments);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "api/grpc/library_log.h"
 #include "api/grpc/server.h"
 #include "api/rest/metrics_server.h"
 #include "api/rest/server.h"
@@ -95,6 +96,7 @@ struct Platform::Parts {
   std::optional<Pool> pool;
 
   std::shared_ptr<net::TlsServerContext> tls;
+  std::unique_ptr<api::grpc::LibraryLog> grpc_log;
   std::unique_ptr<api::grpc::Server> grpc;
   std::unique_ptr<api::rest::Server> rest;
   std::unique_ptr<api::rest::MetricsServer> metrics_server;
@@ -170,6 +172,7 @@ struct Platform::Parts {
     grpc_options.address = address;
     grpc_options.port = settings.grpc_port;
     grpc_options.tls = tls;
+    grpc_log = std::make_unique<api::grpc::LibraryLog>(logger.named("grpc"), clock);
     TRY(grpc, api::grpc::Server::start(grpc_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
                                                       &*admin, fields, clock}));
     api::rest::ServerOptions rest_options;
