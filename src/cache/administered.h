@@ -12,6 +12,7 @@
 
 #include "base/guarded.h"
 #include "cache/answer.h"
+#include "cache/bulletin.h"
 
 namespace chaveiro::cache {
 
@@ -43,6 +44,8 @@ struct Explanation {
   std::string why;              // a sentence for people
 };
 
+enum class Forget : std::uint8_t { memory, levels };
+
 class Administered {
  public:
   virtual ~Administered() = default;
@@ -52,6 +55,16 @@ class Administered {
   virtual Reached invalidate(std::string_view key, std::uint64_t version, Deadline deadline) = 0;
   virtual Reached invalidate_tag(std::string_view tag, Deadline deadline) = 0;
   virtual Reached clear(Deadline deadline) = 0;
+
+  // What another node has written: memory forgets it, and loads under way are not kept. The slower levels are the writer's affair; those
+  // that it could not tell are passed over for it until we have. A version that memory has reached already is left. Never waits.
+  virtual void heard(const Invalidation& invalidation) = 0;
+  // Memory forgets everything; with `levels` so do they all, before anything is read from them again.
+  virtual void forget(Forget what) = 0;
+  // True: levels that are shared may hold what their writer could not erase: they are passed over until told otherwise.
+  virtual void pass_over_shared(bool on) = 0;
+  // Is a shared level still to be told something?
+  virtual bool owes() const = 0;
 };
 
 // Caches enter after they are made and leave before they go.
@@ -69,6 +82,17 @@ class Catalogue {
       const auto found = caches.find(name);
       return found == caches.end() ? nullptr : found->second;
     });
+  }
+  // fn(Administered&), which must be quick and not come back here.
+  template <class Fn>
+  void each(Fn fn) const {
+    const auto caches = caches_.lock();
+    for (const auto& [name, cache] : *caches) fn(*cache);
+  }
+  template <class Fn>
+  void with(std::string_view name, Fn fn) const {
+    const auto caches = caches_.lock();
+    if (const auto found = caches->find(name); found != caches->end()) fn(*found->second);
   }
   std::vector<CacheStats> stats() const {
     const auto caches = caches_.lock();

@@ -81,7 +81,8 @@ std::optional<Far::Found> Far::opened(std::string_view key, const TierValue& val
 }
 
 bool Far::believes(std::string_view full_key) const {
-  return owed_.with([&](const Owed& owed) { return owed.believes(full_key); });
+  return !passed_over_.load(std::memory_order_acquire) &&
+         owed_.with([&](const Owed& owed) { return owed.believes(full_key); });
 }
 
 std::uint64_t Far::payments() const {

@@ -11,6 +11,7 @@
 // Time:    at most `budget` a call, less when the caller's deadline is nearer.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <span>
@@ -68,6 +69,9 @@ class Far {
   void owe(std::string_view key) { note(key); }
   void owe_tag(std::string_view tag);
   void owe_everything();
+
+  // True: the level may hold what others could not erase there; nothing is read from it and nothing loaded is kept in it. Writes go on.
+  void pass_over(bool on) { passed_over_.store(on, std::memory_order_release); }
 
   // Makes good what is owed, in small steps; also done in passing. False: something is still owed.
   bool settle(Deadline deadline);
@@ -129,6 +133,7 @@ class Far {
   LevelMetrics& metrics_;
   Circuit circuit_;
   Guarded<Owed> owed_;
+  std::atomic<bool> passed_over_{false};
 };
 
 }  // namespace chaveiro::cache

@@ -98,6 +98,10 @@ class Tiered final : public Administered {
   }
   // O(1) whatever is held.
   Reached clear(Deadline deadline) override;
+  void heard(const Invalidation& invalidation) override;
+  void forget(Forget what) override;
+  void pass_over_shared(bool on) override;
+  bool owes() const override;
 
   // Writes what memory holds fresh; `position` tells the owner, on restore, from where invalidations must be caught up.
   Result<std::size_t> save(const std::string& path, std::uint64_t position) const;
@@ -157,6 +161,7 @@ class Tiered final : public Administered {
   void refresh_behind(std::string_view key, const Loader<V>& loader);
 
   // Slower levels.
+  bool is_shared(const Far& far) const { return &far == l2_.get() ? options_.l2.shared : options_.l3.shared; }
   bool has_far() const { return l2_ != nullptr || l3_ != nullptr; }
   std::optional<Answer<V>> from_far(std::string_view key, LoadTicket ticket, Deadline deadline,
                                     std::optional<Held<V>>& stale);

@@ -22,6 +22,7 @@ struct NearOptions {
 
 struct FarOptions {
   bool enabled = true;  // false: as if the level were not there
+  bool shared = true;   // false: this node's alone; what other nodes write must be erased in it too
   Micros ttl_max{0};    // fresh no longer than this in the level; 0: no bound but the value's own
   Micros budget =
       std::chrono::milliseconds{50};       // of one call to the level, reads and writes; 0: only the caller's deadline

@@ -281,6 +281,52 @@ Reached Tiered<V>::clear(Deadline deadline) {
 }
 
 template <class V>
+void Tiered<V>::heard(const Invalidation& invalidation) {
+  using What = Invalidation::What;
+  for (Far* far : {l2_.get(), l3_.get()}) {
+    if (far == nullptr || (invalidation.told == Told::levels && is_shared(*far))) continue;
+    if (invalidation.what == What::key)
+      far->owe(invalidation.name);
+    else if (invalidation.what == What::tag)
+      far->owe_tag(invalidation.name);
+    else
+      far->owe_everything();
+  }
+  if (invalidation.what == What::everything) return forget(Forget::memory);
+  if (invalidation.what == What::tag) return stamps_.invalidate(invalidation.name);
+  fences_.invalidate(invalidation.name, invalidation.version, [&] {
+    bool reached = false;
+    if (invalidation.version != 0)
+      near_.visit(invalidation.name, [&](const Held<V>& known) { reached = known.version >= invalidation.version; });
+    if (!reached) near_.erase(invalidation.name);
+  });
+}
+
+template <class V>
+void Tiered<V>::forget(Forget what) {
+  for (Far* far : {l2_.get(), l3_.get()}) {
+    if (far != nullptr && (what == Forget::levels || !is_shared(*far))) far->owe_everything();
+  }
+  stamps_.invalidate_all();
+  near_.clear();
+}
+
+template <class V>
+void Tiered<V>::pass_over_shared(bool on) {
+  for (Far* far : {l2_.get(), l3_.get()}) {
+    if (far != nullptr && is_shared(*far)) far->pass_over(on);
+  }
+}
+
+template <class V>
+bool Tiered<V>::owes() const {
+  for (const Far* far : {l2_.get(), l3_.get()}) {
+    if (far != nullptr && is_shared(*far) && far->owed() != 0) return true;
+  }
+  return false;
+}
+
+template <class V>
 bool Tiered<V>::settle(Deadline deadline) {
   bool all = true;
   for (Far* far : {l2_.get(), l3_.get()}) {

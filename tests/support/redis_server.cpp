@@ -174,9 +174,9 @@ void RedisCluster::wait_for_ok() {
 std::string RedisCluster::id_of(std::size_t node) const { return nodes_[node].command({"CLUSTER", "MYID"}).text; }
 
 std::string RedisCluster::url() const {
-  std::string url = "redis://";
+  std::string url = "redis+cluster://";
   for (std::size_t i = 0; i < 3; ++i) url += (i == 0 ? "" : ",") + nodes_[i].address();
-  return url + "/0?cluster=true";
+  return url;
 }
 
 RedisServer& RedisCluster::master_of(unsigned slot) {

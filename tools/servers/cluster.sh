@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A cluster of three masters with a replica each, on ports 7421 to 7426.
-name=cluster url=redis://127.0.0.1:7421,127.0.0.1:7422,127.0.0.1:7423/0?cluster=true
+name=cluster url=redis+cluster://127.0.0.1:7421,127.0.0.1:7422,127.0.0.1:7423
 . tools/servers/redis.bash
 
 up() {

@@ -13,7 +13,7 @@
 #include "base/guarded.h"
 #include "clients/redis/double_session.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 void close_fd(int& fd) {
@@ -208,4 +208,4 @@ std::size_t Double::connections() const {
   return parts_->state.with([](const auto& state) { return state.sessions.size(); });
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 
 // What a command answers, before it is written as RESP.
 struct DoubleReply {
@@ -108,4 +108,4 @@ class Double {
   std::unique_ptr<Parts> parts_;
 };
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

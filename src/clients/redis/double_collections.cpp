@@ -5,7 +5,7 @@
 
 #include "clients/redis/double_keyspace.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using Reply = DoubleReply;
@@ -303,4 +303,4 @@ void add_collection_commands(DoubleCommands& commands) {
   add_sorted_sets(commands);
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

@@ -3,7 +3,7 @@
 
 #include "clients/redis/double_session.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using Reply = DoubleReply;
@@ -265,4 +265,4 @@ std::int64_t DoubleServer::publish(const std::string& channel, const std::string
   return heard;
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

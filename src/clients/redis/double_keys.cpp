@@ -1,6 +1,6 @@
 #include "clients/redis/double_keyspace.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using Reply = DoubleReply;
@@ -123,4 +123,4 @@ void add_key_commands(DoubleCommands& commands) {
                         }};
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 
 std::string double_upper(std::string_view text) {
   std::string upper(text);
@@ -82,4 +82,4 @@ std::optional<DoubleReply> DoubleKeyspace::run(const DoubleWords& words) {
   return found->second.run(*this, words);
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

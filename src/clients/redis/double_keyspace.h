@@ -13,7 +13,7 @@
 
 #include "clients/redis/double.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 
 using DoubleWords = std::vector<std::string>;
 
@@ -105,4 +105,4 @@ T* DoubleKeyspace::get(const std::string& key, bool& wrong) {
   return value;
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

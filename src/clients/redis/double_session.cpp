@@ -5,7 +5,7 @@
 #include "base/encoding.h"
 #include "base/hash.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using Reply = DoubleReply;
@@ -286,4 +286,4 @@ DoubleReply DoubleServer::script(DoubleSession&, const Words& words) {
   return double_syntax();
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

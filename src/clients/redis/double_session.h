@@ -10,7 +10,7 @@
 
 #include "clients/redis/double_keyspace.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 
 struct DoubleSession {
   std::uint64_t id = 0;
@@ -104,4 +104,4 @@ class DoubleServer {
   std::map<std::string, std::uint64_t, std::less<>> calls_;
 };
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

@@ -2,7 +2,7 @@
 
 #include "clients/redis/double_keyspace.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using Reply = DoubleReply;
@@ -161,4 +161,4 @@ void add_stream_commands(DoubleCommands& commands) {
   commands["XLEN"] = {2, xlen};
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

@@ -1,6 +1,6 @@
 #include "clients/redis/double_keyspace.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using Reply = DoubleReply;
@@ -159,4 +159,4 @@ void add_string_commands(DoubleCommands& commands) {
                         }};
 }
 
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis

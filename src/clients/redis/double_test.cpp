@@ -5,7 +5,7 @@
 #include "tests/support/redis_server.h"
 #include "tests/support/resp_socket.h"
 
-namespace chaveiro::clients::redis {
+namespace chaveiro::redis {
 namespace {
 
 using tests::RespReply;
@@ -215,4 +215,4 @@ TEST_F(RedisDouble, asks_for_the_password) {
 }
 
 }  // namespace
-}  // namespace chaveiro::clients::redis
+}  // namespace chaveiro::redis
