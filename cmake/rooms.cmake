@@ -15,7 +15,7 @@ endif()
 
 chaveiro_room(base LIBS OpenSSL::Crypto PUBLIC_LIBS Threads::Threads)
 chaveiro_room(cache DEPS base LIBS OpenSSL::Crypto PkgConfig::ZSTD)
-chaveiro_room(limits DEPS base LIBS OpenSSL::Crypto yaml-cpp)
+chaveiro_room(limits DEPS base LIBS OpenSSL::Crypto yaml-cpp TEST_LIBS Boost::json)
 chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
 chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
