@@ -54,10 +54,8 @@ struct Portabilities::Ticket {
   directory::Ispb ispb;
 };
 
-Portabilities::Portabilities(directory::Directory& directory, Revocations& cancelled, const Secret& installation_key,
-                             const Clock& clock)
+Portabilities::Portabilities(directory::Directory& directory, const Secret& installation_key, const Clock& clock)
     : directory_(directory),
-      cancelled_(cancelled),
       key_(as_text(hmac_sha256(installation_key.expose(), "chaveiro portability id"))),
       clock_(clock) {}
 
@@ -125,12 +123,14 @@ Result<Portability> Portabilities::confirm(const directory::Context& context, st
     TRY(directory::Entry entry, directory_.entries.get(context, ticket.entry));
     TRY(directory::Account account, directory_.accounts.get(context, ticket.account));
     const bool done = entry.account.id == ticket.account;
-    const std::string hash = to_hex(sha256(id));
     if (!done) {
-      if (cancelled_.revoked({.sha256_hex = hash})) return stale("it was cancelled");
+      const auto changed = [] { return stale("it was cancelled, or the key has changed since; start again"); };
       if (clock_.now() - ticket.started_at > lifetime) return stale("it was started more than 7 days ago");
-      if (entry.version != ticket.entry_version) return stale("the key has changed since; start again");
-      TRY(entry, directory_.entries.update(context, {.id = ticket.entry, .account = ticket.account}));
+      if (entry.version != ticket.entry_version) return changed();
+      auto moved = directory_.entries.update(
+          context, {.id = ticket.entry, .account = ticket.account, .version = ticket.entry_version});
+      if (!moved && moved.error().reason == "EntryChanged") return changed();
+      TRY(entry, std::move(moved));
     }
     return Portability{std::string(id), entry, std::move(account), entry.updated_at};
   });
@@ -142,11 +142,9 @@ Result<Portability> Portabilities::cancel(const directory::Context& context, std
     TRY_VOID(directory::authorise(context.caller, Permission::write_entries, entry.ispb(), entry.account.id));
     TRY(directory::Account account, directory_.accounts.get(context, ticket.account));
     if (entry.account.id == ticket.account) return stale("it was confirmed already");
-    const std::string hash = to_hex(sha256(id));
     const UtcTime now = clock_.now();
-    if (!cancelled_.revoked({.sha256_hex = hash}))
-      TRY_VOID(cancelled_.revoke(
-          {RevocationKind::token_hash, hash, now, ticket.started_at + lifetime + lifetime, context.caller.subject}));
+    TRY(entry, directory_.entries.outdate(context, ticket.entry, ticket.entry_version, "cancel_portability"));
+    if (entry.account.id == ticket.account) return stale("it was confirmed already");
     return Portability{std::string(id), std::move(entry), std::move(account), now};
   });
 }

@@ -6,7 +6,7 @@
 // Portability here is v1's: a key moves to another account of the same owner at the same participant. It takes two
 // steps, and what lies between them is kept by the caller, in the portability id: which entry at which version, which
 // account, when it was started, under an HMAC. Confirming updates the entry; whatever changed the entry since makes the
-// id stale. Cancelled ids are kept in a list (a small file, like revocations) until they would have ended anyway.
+// id stale, and cancelling is such a change: the entry gets a new version and an audit record (decision 34).
 //
 // Threads: any number at once; blocking, until the context's deadline.
 #pragma once
@@ -17,7 +17,6 @@
 #include <string>
 #include <string_view>
 
-#include "api/revocations.h"
 #include "base/guarded.h"
 #include "base/hash.h"
 #include "base/secret.h"
@@ -44,9 +43,7 @@ class Portabilities {
  public:
   static constexpr std::chrono::hours lifetime{168};  // to be confirmed within
 
-  // `cancelled`: a list of its own, not that of the tokens.
-  Portabilities(directory::Directory& directory, Revocations& cancelled, const Secret& installation_key,
-                const Clock& clock);
+  Portabilities(directory::Directory& directory, const Secret& installation_key, const Clock& clock);
 
   // Errors: those of Entries::get and Accounts::get; conflict "PortabilityInvalid" (closed account, another holder or
   // the account that the key has already), "EntryLockedByClaim", "EntryBlocked".
@@ -67,7 +64,6 @@ class Portabilities {
   Result<Portability> alone(std::string_view id, const std::function<Result<Portability>(const Ticket&)>& step);
 
   directory::Directory& directory_;
-  Revocations& cancelled_;
   HmacKey key_;
   const Clock& clock_;
   Guarded<std::set<std::string, std::less<>>> busy_;

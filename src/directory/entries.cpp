@@ -163,6 +163,8 @@ Result<Entry> Entries::update(const Context& context, const UpdateEntry& request
   return decide_until_fresh([&]() -> Result<Entry> {
     TRY(const Entry before, seen_live(context, Permission::write_entries, store_.entry(request.id, context.deadline)));
     TRY_VOID(check_reason(EntryOperation::update, before.key.type(), request.reason));
+    if (request.version && before.version != *request.version)
+      return fail(Code::conflict, "EntryChanged", "the entry has changed since: read it again");
     if (before.status == EntryStatus::blocked) return blocked_error();
     if (before.open_claim && !options_.update_under_claim) {
       return fail(Code::conflict, "EntryLockedByClaim", "a claim for this key has not ended yet");
@@ -172,6 +174,16 @@ Result<Entry> Entries::update(const Context& context, const UpdateEntry& request
     const UtcTime now = clock_.now();
     after.updated_at = now;
     return commit_entry(store_, context, "update_entry", before, std::move(after), now);
+  });
+}
+
+Result<Entry> Entries::outdate(const Context& context, const EntryId& id, std::uint64_t version,
+                               std::string_view operation) {
+  TRY_VOID(authorise(context.caller, Permission::write_entries, context.caller.ispb));
+  return decide_until_fresh([&]() -> Result<Entry> {
+    TRY(const Entry before, seen_live(context, Permission::write_entries, store_.entry(id, context.deadline)));
+    if (before.version != version) return before;
+    return commit_entry(store_, context, std::string(operation), before, before, clock_.now());
   });
 }
 

@@ -42,6 +42,7 @@ struct UpdateEntry {
   std::optional<std::string> name;
   std::optional<std::string> trade_name;  // "" removes it
   Reason reason = Reason::user_requested;
+  std::optional<std::uint64_t> version;  // only where the entry is still this one; else conflict "EntryChanged"
 };
 
 struct EntryOptions {
@@ -59,6 +60,9 @@ class Entries {
   Result<Entry> get(const Context& context, const Key& key);
   Result<Page<Entry>> list(const Context& context, EntryFilter filter, const PageRequest& page);
   Result<Entry> update(const Context& context, const UpdateEntry& request);
+  // Writes the entry as it is under a new version, so that what was prepared for `version` no longer fits. Where it is another
+  // one already, nothing is done. `operation` is what the audit calls it.
+  Result<Entry> outdate(const Context& context, const EntryId& id, std::uint64_t version, std::string_view operation);
   // Answers the entry as it is afterwards. Deleting a deleted entry is NotFound, as with the official API.
   Result<Entry> remove(const Context& context, const EntryId& id, Reason reason);
   // Court orders (Manual §1.1). Repeat-safe.

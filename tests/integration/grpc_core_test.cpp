@@ -380,6 +380,15 @@ TEST_F(GrpcCore, a_cancelled_portability_cannot_be_confirmed) {
   confirm.set_portability_id(started.portability_id());
   core::ConfirmPortabilityResponse confirmed;
   EXPECT_EQ(refusal_of(call(&Stub::ConfirmPortability, confirm, confirmed)).reason, "PortabilityStale");
+  // Another process on the same store knows it, too: it is the entry that has changed, and the audit says by whom.
+  api::Portabilities elsewhere(directory, installation, clock);
+  const directory::Context context{.caller = {"joana", first, {directory::Role::operator_}, {}}, .correlation_id = "c"};
+  EXPECT_EQ(elsewhere.confirm(context, started.portability_id()).error().reason, "PortabilityStale");
+  const auto records = store.audit_after(0, 100, Deadline::in(std::chrono::seconds(5))).value();
+  EXPECT_EQ(records.back().operation, "cancel_portability");
+  EXPECT_EQ(std::count_if(records.begin(), records.end(),
+                          [](const auto& record) { return record.operation == "cancel_portability"; }),
+            1);
   start_request.set_new_account_id(make_account(cpf_2, "888"));
   EXPECT_EQ(refusal_of(call(&Stub::StartPortability, start_request, started)).reason, "PortabilityInvalid");
 }

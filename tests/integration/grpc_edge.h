@@ -166,11 +166,10 @@ struct GrpcEdge : testing::Test {
   directory::Directory directory{accounts, entries, claims, lookups, store};
 
   std::unique_ptr<api::Revocations> revocations = api::Revocations::open("", clock).value();
-  std::unique_ptr<api::Revocations> cancelled = api::Revocations::open("", clock).value();
   api::Authenticator authenticator;
   api::Chain chain;
   api::PageTokens page_tokens{installation, clock};
-  api::Portabilities portabilities{directory, *cancelled, installation, clock};
+  api::Portabilities portabilities{directory, installation, clock};
   ToldHealth health;
   PlayedAdmin played_admin{*revocations};
   std::unique_ptr<Pool> pool;

@@ -230,8 +230,7 @@ class RestTest : public testing::Test {
   directory::Claims claims{store, registry, clock, {}, {ours, second}};
   directory::Lookups lookups{store, &memory, registry, lookup_log, clock, secret};
   directory::Directory all{accounts, entries, claims, lookups, store};
-  std::unique_ptr<api::Revocations> cancelled_ids = api::Revocations::open("", clock).value();
-  api::Portabilities portabilities{all, *cancelled_ids, secret, clock};
+  api::Portabilities portabilities{all, secret, clock};
   api::PageTokens page_tokens{secret, clock};
   std::unique_ptr<api::Revocations> revocations = api::Revocations::open("", clock).value();
   api::Authenticator authenticator{

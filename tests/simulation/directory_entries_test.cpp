@@ -248,6 +248,19 @@ TEST_F(EntriesTest, a_deleted_entry_is_readable_by_its_id_and_its_key_is_free) {
   EXPECT_EQ(again.owned_since, clock.now());
 }
 
+TEST_F(EntriesTest, what_was_prepared_for_a_version_does_not_fit_once_it_is_outdated) {
+  const Entry made = phone(ana, 5);
+  const Entry fresh = entries.outdate(staff(bank_a), made.id, made.version, "cancel_portability").value();
+  EXPECT_GT(fresh.version, made.version);
+  EXPECT_EQ(fresh.updated_at, made.updated_at);
+  EXPECT_EQ(entries.outdate(staff(bank_a), made.id, made.version, "cancel_portability").value(), fresh) << "once only";
+  UpdateEntry move{made.id, ana_savings.id, {}, {}, Reason::user_requested, made.version};
+  EXPECT_REFUSED(update(move), Code::conflict, "EntryChanged");
+  move.version = fresh.version;
+  EXPECT_TRUE(update(move));
+  EXPECT_REFUSED(entries.outdate(staff(bank_b), made.id, 1, "cancel_portability"), Code::not_found, "NotFound");
+}
+
 TEST_F(EntriesTest, a_court_order_blocks_and_another_unblocks) {
   const Entry made = phone(ana, 5);
   const Entry blocked = entries.block(staff(bank_a), made.id, "0001234-56.2026.8.26.0100").value();

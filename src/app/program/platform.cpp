@@ -85,7 +85,7 @@ struct Platform::Parts {
   std::optional<dir::Lookups> lookups;
   std::optional<dir::Directory> directory;
 
-  std::unique_ptr<api::Revocations> revocations, cancelled_portabilities;
+  std::unique_ptr<api::Revocations> revocations;
   std::optional<api::Authenticator> authenticator;
   std::optional<api::Chain> chain;
   std::optional<api::PageTokens> page_tokens;
@@ -132,12 +132,11 @@ struct Platform::Parts {
 
   Result<void> build_edges_chain(const Keyring& keyring, Log& log) {
     TRY(revocations, api::Revocations::open(settings.data + "/revocations", clock));
-    TRY(cancelled_portabilities, api::Revocations::open(settings.data + "/cancelled-portabilities", clock));
     authenticator.emplace(auth_of(settings, keyring), clock, *revocations);
     TRY_VOID(authenticator->reload());
     chain.emplace(api::ChainOptions{}, *authenticator, nullptr, clock, log.logger("access"), metrics);
     page_tokens.emplace(keyring.page_key(), clock);
-    portabilities.emplace(*directory, *cancelled_portabilities, keyring.page_key(), clock);
+    portabilities.emplace(*directory, keyring.page_key(), clock);
     admin.emplace(AdminParts{
         .store = storage->store(),
         .clock = clock,
