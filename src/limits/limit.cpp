@@ -82,9 +82,9 @@ Result<Numbers> numbers_of(const Limit& limit) {
   return numbers;
 }
 
-Result<std::shared_ptr<const Terms>> make_terms(std::string rule, const Limit& limit, OnChange on_change) {
+Result<std::shared_ptr<const Terms>> make_terms(std::string rule, const Limit& limit, OnChange on_change, Lease lease) {
   TRY(const Numbers numbers, numbers_of(limit));
-  return std::make_shared<const Terms>(std::move(rule), limit, numbers, on_change);
+  return std::make_shared<const Terms>(std::move(rule), limit, numbers, on_change, lease);
 }
 
 }  // namespace chaveiro::limits

@@ -72,17 +72,21 @@ inline constexpr std::int64_t log_amount_max = 10'000;  // of sliding_log and co
 // that would remember too much.
 Result<Numbers> numbers_of(const Limit& limit);
 
+// May nodes hold shares of a bucket (leased_store.h)?
+enum class Lease : std::uint8_t { no = 1, yes };
+
 // A limit made ready, under the name of the rule that it belongs to. Buckets point to it; a change makes a new one.
 struct Terms : std::enable_shared_from_this<Terms> {
   std::string rule;
   Limit limit;
   Numbers numbers;
   OnChange on_change = OnChange::as_is;
+  Lease lease = Lease::no;
 
-  Terms(std::string its_rule, const Limit& its_limit, const Numbers& its_numbers, OnChange its_change)
-      : rule(std::move(its_rule)), limit(its_limit), numbers(its_numbers), on_change(its_change) {}
+  Terms(std::string its_rule, const Limit& its_limit, const Numbers& its_numbers, OnChange its_change, Lease its_lease)
+      : rule(std::move(its_rule)), limit(its_limit), numbers(its_numbers), on_change(its_change), lease(its_lease) {}
 };
 Result<std::shared_ptr<const Terms>> make_terms(std::string rule, const Limit& limit,
-                                                OnChange on_change = OnChange::as_is);
+                                                OnChange on_change = OnChange::as_is, Lease lease = Lease::no);
 
 }  // namespace chaveiro::limits

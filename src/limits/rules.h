@@ -62,7 +62,7 @@ struct Rule {
   Weight weight = Weight::binding;
   std::int64_t priority = 0;
   WithoutStore without_store = WithoutStore::deny;
-  bool lease = false;
+  Lease lease = Lease::no;
   std::vector<Override> overrides;
 };
 

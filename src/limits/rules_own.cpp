@@ -24,6 +24,8 @@ bool usable_name(std::string_view name) {
   });
 }
 
+bool leasable(Algorithm algorithm) { return algorithm == Algorithm::token_bucket || algorithm == Algorithm::gcra; }
+
 class OwnReader {
  public:
   Result<std::vector<Rule>> read(const Yaml& root) {
@@ -55,10 +57,12 @@ class OwnReader {
       made.weight = reader_.truth(*it).value_or(false) ? Weight::shadow : Weight::binding;
     if (const Yaml* it = node.find("without_store"))
       made.without_store = reader_.read(*it, parse_without_store).value_or(WithoutStore::deny);
-    if (const Yaml* it = node.find("lease")) made.lease = reader_.truth(*it).value_or(false);
+    if (const Yaml* it = node.find("lease")) made.lease = reader_.truth(*it).value_or(false) ? Lease::yes : Lease::no;
     OnChange change = OnChange::as_is;
     if (const Yaml* it = node.find("on_change")) change = reader_.read(*it, parse_on_change).value_or(change);
-    made.terms = terms(node, made.name, change);
+    made.terms = terms(node, made, change);
+    if (made.lease == Lease::yes && made.terms && !leasable(made.terms->limit.algorithm))
+      reader_.fault(*node.find("lease"), "only token_bucket and gcra can be leased");
     if (const Yaml* it = node.find("overrides"))
       if (reader_.is_list(*it))
         for (const Yaml& special : it->items) one_override(special, made, change);
@@ -99,12 +103,12 @@ class OwnReader {
     for (const Rule::Match& it : special.match)
       if (std::find(made.per.begin(), made.per.end(), it.key) == made.per.end())
         reader_.fault(*match, "`" + it.key + "` is not one of the rule's `per`");
-    special.terms = terms(node, made.name, change);
+    special.terms = terms(node, made, change);
     made.overrides.push_back(std::move(special));
   }
 
   // The terms of a node with `limit` or `unlimited`; null for the latter, and where there was a fault.
-  std::shared_ptr<const Terms> terms(const Yaml& node, const std::string& name, OnChange change) {
+  std::shared_ptr<const Terms> terms(const Yaml& node, const Rule& rule, OnChange change) {
     const Yaml* unlimited = node.find("unlimited");
     const Yaml* limit_node = node.find("limit");
     if (unlimited != nullptr && !reader_.truth(*unlimited).value_or(true)) unlimited = nullptr;
@@ -115,7 +119,7 @@ class OwnReader {
     if (limit_node == nullptr) return nullptr;
     const auto limit = limit_of(*limit_node);
     if (!limit) return nullptr;
-    auto made = make_terms(name, *limit, change);
+    auto made = make_terms(rule.name, *limit, change, rule.lease);
     if (made) return std::move(*made);
     reader_.fault(*limit_node, made.error());
     return nullptr;
