@@ -146,6 +146,22 @@ TEST(ImportCsv, takes_columns_in_any_order_and_names_those_that_are_wrong) {
   EXPECT_TRUE(parse_csv_header("\xEF\xBB\xBF" + csv_header()));
 }
 
+TEST(ImportLine, names_the_field_that_is_no_utf_8_or_beyond_range) {
+  EXPECT_FALSE(parse_json_line(with("João", "Jo\xff\xfe"), {})) << "JSON is UTF-8, or no JSON";
+  const CsvColumns columns = *parse_csv_header(csv_header());
+  directory::Entry entry = some_entry();
+  entry.account.holder.name = "Jo\xff\xfe";
+  EXPECT_THAT(faulty_fields(parse_csv_line(to_csv_line(entry), columns, {})), Contains("owner.name"));
+  entry = some_entry();
+  entry.block_order = "order \xff";
+  EXPECT_THAT(faulty_fields(parse_csv_line(to_csv_line(entry), columns, {})), Contains("block_order"));
+  for (const char* date :
+       {"0000-01-01T00:00:00Z", "99999-01-01T00:00:00Z", "2020-02-30T00:00:00Z", "9999-12-31T23:59:59Z"})
+    EXPECT_THAT(faulty_fields(parse_json_line(with("2010-01-10T03:00:00Z", date), {})),
+                Contains("account.opening_date"))
+        << date;
+}
+
 TEST(ImportCsv, splits_records_as_rfc_4180_says) {
   EXPECT_EQ(*split_csv(R"(a,"b,""c""",,d)"), (std::vector<std::string>{"a", "b,\"c\"", "", "d"}));
   for (const char* text : {R"("a)", R"(a"b)", R"("a"b,c)", R"("a""b)"}) EXPECT_FALSE(split_csv(text)) << text;

@@ -139,6 +139,14 @@ TEST_F(RestBadInput, dates_beyond_range_are_refused) {
   }
 }
 
+TEST_F(RestBadInput, endless_page_sizes_are_named) {
+  for (const char* size : {"201", "0", "-1", "99999999999999999999", "1e9", "all"}) {
+    const Reply reply = get("/api/v1/entries?page_size=" + std::string(size));
+    EXPECT_EQ(reply.status, 400) << size;
+    EXPECT_THAT(reply.faulty(), ElementsAre("page_size")) << size;
+  }
+}
+
 TEST_F(RestBadInput, ids_that_are_none_are_named) {
   for (const std::string id : {"x", "019a1b2c-3d4e-7f50-8a6b-7c8d9e0f1a2", "%00", "..%2f..%2fetc", "%7Bid%7D", "%ff"}) {
     const Reply reply = get("/api/v1/entries/" + id);
