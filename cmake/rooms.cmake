@@ -25,6 +25,7 @@ chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
 chaveiro_room(directory DEPS base LIBS OpenSSL::Crypto Boost::json)
 
 chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
+chaveiro_room(clients_postgres DIR src/clients/postgres DEPS directory cache LIBS PkgConfig::PQ OpenSSL::Crypto)
 chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory cache LIBS SQLite::SQLite3 OpenSSL::Crypto)
 if(CHAVEIRO_TESTS)
   chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
@@ -57,6 +58,8 @@ if(CHAVEIRO_TESTS)
   target_compile_options(tests_support_postgres PRIVATE ${CHAVEIRO_WARNINGS})
   target_compile_definitions(tests_support_postgres PRIVATE CHAVEIRO_SOURCE="${CMAKE_SOURCE_DIR}")
   chaveiro_test(tests_support_postgres_test SOURCES tests/support/postgres_server_test.cpp LIBS tests_support_postgres)
+  # One ctest case for each program: its tests share a server, each on a database of its own.
+  chaveiro_postgres_test(postgres_store_contract_test SOURCES tests/contract/postgres_store_test.cpp)
 endif()
 
 chaveiro_room(clients_redis_wire DIR src/clients/redis/wire DEPS base)

@@ -1,0 +1,101 @@
+#include "clients/postgres/store.h"
+
+#include "clients/postgres/errors.h"
+#include "clients/postgres/impl.h"
+#include "clients/postgres/migrations.h"
+#include "clients/postgres/partitions.h"
+
+namespace chaveiro::clients::postgres {
+
+using namespace directory;
+
+std::string list_of(std::span<const Ispb> ispbs) {
+  std::string text;
+  for (const Ispb& ispb : ispbs) text += (text.empty() ? "" : ",") + std::string(ispb.view());
+  return text;
+}
+
+Target target_of(const Secret& url) {
+  Target target;
+  target.url = url;
+  return target;
+}
+
+PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const std::string& list)
+    : options(given),
+      installation_key(key),
+      ispbs(list),
+      pool({.target = target_of(given.url), .open_max = given.open_max, .idle_max = given.idle_max}),
+      pipeline({.target = target_of(given.url), .connections = given.shared_connections}),
+      keys(pipeline, list, {.joined = given.joined_reads}),
+      writer({.target = target_of(given.url),
+              .name = given.writer,
+              .ispbs = list,
+              .queue_max = given.queue_max,
+              .group_max = std::max<std::size_t>(given.group_max, 1)},
+             installation_key) {}
+
+Target PostgresStore::Impl::maintenance() const { return target_of(options.maintenance_url); }
+
+Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const PostgresOptions& options,
+                                                           const Secret& installation_key, UtcTime now,
+                                                           Deadline deadline) {
+  if (options.served.empty()) return fail_field("served", "must name at least one participant");
+  if (!options.maintenance_url.empty()) {
+    TRY(const auto connection, Connection::open(target_of(options.maintenance_url), deadline));
+    TRY_VOID(migrate(*connection, migrations(), newest_schema(), now, deadline));
+    TRY_VOID(postgres::make_partitions(*connection, now, options.months_ahead, deadline));
+  }
+  TRY(const auto connection, Connection::open(target_of(options.url), deadline));
+  TRY_VOID(check_schema(*connection, deadline));
+  TRY(const Rows role,
+      connection->run("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user", {}, deadline));
+  if (!role.empty() && role[0].yes())
+    return fail(Code::unavailable, "DatabaseLogin",
+                "the role of DATABASE_URL is not held by row-level security: use chaveiro_runtime or one like it");
+  return std::unique_ptr<PostgresStore>(
+      new PostgresStore(std::make_unique<Impl>(options, installation_key, list_of(options.served))));
+}
+
+PostgresStore::PostgresStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PostgresStore::~PostgresStore() = default;
+
+Result<Committed> PostgresStore::commit(const Change& change, Deadline deadline) {
+  return impl_->writer.commit(change, deadline);
+}
+
+std::vector<Result<Committed>> PostgresStore::commit_all(std::span<const Change> changes, Deadline deadline) {
+  return impl_->writer.commit_all(changes, deadline);
+}
+
+Result<void> PostgresStore::note(const Note& note, Deadline deadline) {
+  const auto record = [note](Group& group, Deadline) -> Result<std::uint64_t> {
+    group.note(note, Digest{});
+    return std::uint64_t{1};
+  };
+  TRY_VOID(impl_->writer.run(record, deadline));
+  return {};
+}
+
+void PostgresStore::on_commit(CommitHook hook) { impl_->writer.on_commit(std::move(hook)); }
+
+Result<void> PostgresStore::check(Deadline deadline) {
+  TRY_VOID(impl_->pipeline.run("SELECT sequence FROM state", {}, impl_->ispbs, deadline));
+  // An empty transaction: it needs the write lock and writes what is there.
+  TRY_VOID(impl_->writer.run([](Group&, Deadline) -> Result<std::uint64_t> { return std::uint64_t{0}; }, deadline));
+  return {};
+}
+
+Result<void> PostgresStore::make_partitions(UtcTime now, Deadline deadline) {
+  if (impl_->options.maintenance_url.empty()) return {};
+  TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
+  TRY_VOID(postgres::make_partitions(*connection, now, impl_->options.months_ahead, deadline));
+  return {};
+}
+
+KeyReads& PostgresStore::key_reads() { return impl_->keys; }
+Writer::Counts PostgresStore::writer_counts() const { return impl_->writer.counts(); }
+Pool::Counts PostgresStore::pool_counts() const { return impl_->pool.counts(); }
+Pipeline::Counts PostgresStore::pipeline_counts() const { return impl_->pipeline.counts(); }
+
+}  // namespace chaveiro::clients::postgres

@@ -1,0 +1,110 @@
+// clients/postgres/store.h
+//
+// The directory's store in PostgreSQL. Reads by id or key go over a few shared connections in pipelines, lists and walks over a pool;
+// one thread of this process writes what waits in groups. Several processes may use one database: each needs a writer's name of its own.
+//
+// It sees and writes the rows of the participants that it serves, and no others: row-level security holds it to that. A commit that was
+// answered is on the server's disk (and on its synchronous replica, where there is one).
+//
+// Threads: any number at once; on_commit's hook runs on the writer's thread.
+// Time:    a read by key one trip to the server, shared by all who ask at once; a commit three trips and one fsync, shared likewise.
+// Errors:  those of errors.h, Pool and Writer; unavailable "SchemaMissing" "SchemaTooNew"; each message says what to do.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/secret.h"
+#include "clients/postgres/key_reads.h"
+#include "clients/postgres/pool.h"
+#include "clients/postgres/writer.h"
+#include "directory/store.h"
+
+namespace chaveiro::clients::postgres {
+
+struct PostgresOptions {
+  Secret url;  // of the runtime role
+  Secret
+      maintenance_url;  // of the role that owns the tables; empty: the schema is taken as it is, months are not purged
+  std::string writer = "main";          // name of this process's chain in the audit; never two at once with one name
+  std::vector<directory::Ispb> served;  // whose rows it sees and writes, at least one
+  std::size_t open_max = 100;           // connections of the pool
+  std::size_t idle_max = 10;            // of these, kept open when not in use
+  std::size_t shared_connections = 2;   // for reads in pipelines, beside the pool
+  std::size_t queue_max = 10'000;       // changes that may wait; one more is refused
+  std::size_t group_max = 1'024;        // changes in one transaction
+  int months_ahead = 3;                 // partitions of the audit that are made ahead
+  bool joined_reads = true;             // reads by key of one moment go as one statement
+};
+
+class PostgresStore final : public directory::Store {
+ public:
+  // Connects; with a maintenance URL it migrates and makes partitions, without one it checks the schema. `installation_key`: what persons
+  // are hashed with in the audit.
+  static Result<std::unique_ptr<PostgresStore>> open(const PostgresOptions& options, const Secret& installation_key,
+                                                     UtcTime now, Deadline deadline);
+  ~PostgresStore() override;
+
+  Result<std::optional<directory::Entry>> live_entry(const directory::Key& key, Deadline deadline) override;
+  Result<std::optional<directory::Entry>> entry(const directory::EntryId& id, Deadline deadline) override;
+  Result<directory::Page<directory::Entry>> entries(const directory::EntryFilter& filter,
+                                                    const directory::PageRequest& page, Deadline deadline) override;
+  Result<std::uint32_t> slots_taken(const directory::AccountId& account, Deadline deadline) override;
+  Result<std::optional<directory::Account>> account(const directory::AccountId& id, Deadline deadline) override;
+  Result<directory::Page<directory::Account>> accounts(const directory::AccountFilter& filter,
+                                                       const directory::PageRequest& page, Deadline deadline) override;
+  Result<std::optional<directory::Claim>> claim(const directory::ClaimId& id, Deadline deadline) override;
+  Result<std::optional<directory::Claim>> live_claim(const directory::Key& key, Deadline deadline) override;
+  Result<directory::Page<directory::Claim>> claims(const directory::ClaimFilter& filter,
+                                                   const directory::PageRequest& page, Deadline deadline) override;
+  Result<std::vector<directory::Claim>> claims_past_a_period(UtcTime now, std::size_t limit,
+                                                             Deadline deadline) override;
+  Result<std::optional<directory::StoredRequest>> request(const directory::Ispb& ispb, const directory::RequestId& id,
+                                                          Deadline deadline) override;
+
+  Result<directory::Committed> commit(const directory::Change& change, Deadline deadline) override;
+  std::vector<Result<directory::Committed>> commit_all(std::span<const directory::Change> changes,
+                                                       Deadline deadline) override;
+
+  Result<std::vector<directory::AuditRecord>> audit_after(std::uint64_t sequence, std::size_t limit,
+                                                          Deadline deadline) override;
+  Result<directory::Page<directory::AuditRecord>> audit(const directory::AuditFilter& filter,
+                                                        const directory::PageRequest& page, Deadline deadline) override;
+  Result<void> each_audit_record(const std::function<void(const directory::AuditRecord&)>& visit,
+                                 Deadline deadline) override;
+  Result<std::optional<directory::SealKey>> seal_key(const directory::Digest& person, Deadline deadline) override;
+  Result<directory::Statistics> statistics(const directory::Ispb& ispb, Deadline deadline) override;
+
+  Result<void> note(const directory::Note& note, Deadline deadline) override;
+  // Within the participants that are served.
+  Result<std::uint64_t> erase_person(std::string_view tax_id, const directory::Actor& actor, UtcTime at,
+                                     Deadline deadline) override;
+  // Whole months of the audit go only where there is a maintenance URL.
+  Result<std::uint64_t> purge(UtcTime before, const directory::Actor& actor, UtcTime at, Deadline deadline) override;
+
+  void on_commit(CommitHook hook) override;
+  Result<void> check(Deadline deadline) override;
+
+  // Who holds a key, also where another participant of the same database does, and SHA-256 of the holder's tax id.
+  struct Holder {
+    directory::Ispb ispb;
+    directory::Digest owner{};
+  };
+  Result<std::optional<Holder>> who_holds(const directory::Key& key, Deadline deadline);
+
+  // Makes what is missing of the coming months. Does nothing without a maintenance URL.
+  Result<void> make_partitions(UtcTime now, Deadline deadline);
+
+  KeyReads& key_reads();
+  Writer::Counts writer_counts() const;
+  Pool::Counts pool_counts() const;
+  Pipeline::Counts pipeline_counts() const;
+
+ private:
+  struct Impl;
+  explicit PostgresStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace chaveiro::clients::postgres
