@@ -25,8 +25,11 @@ std::string_view text_of(const json::object& object, std::string_view name) {
   return text != nullptr ? std::string_view(*text) : std::string_view();
 }
 
+// In the member's place: object[name] would move all members, and views of them with it.
 void replace(json::object& object, std::string_view name, std::string (*mask)(std::string_view)) {
-  if (const std::string_view text = text_of(object, name); !text.empty()) object[name] = mask(text);
+  json::value* value = object.if_contains(name);
+  json::string* text = value != nullptr ? value->if_string() : nullptr;
+  if (text != nullptr && !text->empty()) *text = mask(std::string_view(*text));
 }
 
 // A CNPJ and a key that was made at random name nobody.
@@ -36,7 +39,7 @@ void mask_members(json::object& object) {
     replace(object, "name", mask_name);
     replace(object, "trade_name", mask_name);
   }
-  const std::string_view key_type = text_of(object, "key_type");
+  const std::string key_type(text_of(object, "key_type"));
   if (key_type == to_string(KeyType::cpf)) replace(object, "key", mask_cpf);
   if (key_type == to_string(KeyType::email)) replace(object, "key", mask_email);
   if (key_type == to_string(KeyType::phone)) replace(object, "key", mask_phone);
