@@ -31,6 +31,7 @@ enum class Patience : std::uint8_t { ordinary, blocking };  // blocking: BLPOP, 
 
 class Command {
  public:
+  Command() = default;  // none; not to be sent
   template <class... Parts>
   explicit Command(std::string_view name, const Parts&... parts) {
     begin(name, (std::size_t{0} + ... + room_of(parts)));

@@ -33,6 +33,7 @@ constexpr std::array meanings{
     Meaning{"BUSY", Code::unavailable},
     Meaning{"NOREPLICAS", Code::unavailable},
     Meaning{"MISCONF", Code::unavailable},
+    Meaning{"NOTREPLICATED", Code::maybe_applied},
     Meaning{"UNBLOCKED", Code::unavailable},
     Meaning{"NOMASTERLINK", Code::unavailable},
 };

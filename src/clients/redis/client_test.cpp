@@ -1,0 +1,247 @@
+#include "clients/redis/client.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <set>
+#include <thread>
+
+#include "clients/redis/double.h"
+#include "clients/redis/scan.h"
+#include "clients/redis/subscriber.h"
+
+namespace chaveiro::redis {
+namespace {
+
+using namespace std::chrono_literals;
+
+Deadline soon() { return Deadline::in(5s); }
+
+class ClientTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto started = Double::start({}, clock_);
+    ASSERT_TRUE(started) << started.error().message;
+    server_ = std::move(*started);
+    connect({});
+  }
+  void connect(Options options) {
+    auto read = parse_url(server_->url(), std::move(options));
+    ASSERT_TRUE(read) << read.error().message;
+    auto made = Client::create(std::move(*read));
+    ASSERT_TRUE(made) << made.error().message;
+    client_ = std::move(*made);
+  }
+
+  SystemClock clock_;
+  std::unique_ptr<Double> server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(ClientTest, sets_and_gets) {
+  ASSERT_TRUE(expect_ok(client_->call(Command("SET", "k", "v"), soon())));
+  const auto got = as_text(client_->call(Command("GET", "k"), soon()));
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(*got, "v");
+  EXPECT_EQ(as_text(client_->call(Command("GET", "none"), soon())).error().code, Code::not_found);
+}
+
+TEST_F(ClientTest, gives_every_caller_its_own_answer) {
+  constexpr int callers = 8;
+  constexpr int calls = 500;
+  std::vector<std::thread> threads;
+  std::vector<std::string> wrong(callers);
+  for (int t = 0; t < callers; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < calls; ++i) {
+        const std::string text = std::to_string(t) + ":" + std::to_string(i);
+        const auto echoed = as_text(client_->call(Command("ECHO", text), soon()));
+        if (!echoed || *echoed != text) wrong[static_cast<std::size_t>(t)] = echoed ? *echoed : echoed.error().message;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (const auto& text : wrong) EXPECT_EQ(text, "");
+}
+
+TEST_F(ClientTest, answers_callbacks_in_order_for_one_key) {
+  constexpr int count = 2000;
+  std::vector<std::int64_t> seen;
+  std::promise<void> all;
+  for (int i = 0; i < count; ++i) {
+    client_->send(Command("INCR", "n"), soon(), [&](Result<Value>&& reply) {
+      seen.push_back(as_integer(std::move(reply)).value_or(-1));
+      if (seen.size() == count) all.set_value();
+    });
+  }
+  ASSERT_EQ(all.get_future().wait_for(5s), std::future_status::ready);
+  for (int i = 0; i < count; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i + 1);
+}
+
+TEST_F(ClientTest, keeps_a_pipeline_in_order_with_errors_in_their_places) {
+  std::vector<Command> commands;
+  commands.emplace_back("SET", "a", "1");
+  commands.emplace_back("LPUSH", "a", "x");
+  commands.emplace_back("GET", "a");
+  Replies replies = client_->pipeline(std::move(commands), soon());
+  ASSERT_EQ(replies.size(), 3U);
+  EXPECT_TRUE(replies[0]);
+  EXPECT_EQ(replies[1].error().reason, "WRONGTYPE");
+  EXPECT_EQ(replies[2]->text, "1");
+}
+
+TEST_F(ClientTest, frees_the_caller_at_its_deadline_and_drops_the_late_answer) {
+  ASSERT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
+  server_->set_fault({.kind = DoubleFault::Kind::delay, .command = "GET", .times = 1, .delay = 200ms});
+  const auto begin = std::chrono::steady_clock::now();
+  const auto late = client_->call(Command("GET", "k"), Deadline::in(30ms));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 150ms);
+  EXPECT_EQ(late.error().code, Code::deadline);
+  const auto next = as_text(client_->call(Command("ECHO", "mine"), soon()));
+  EXPECT_EQ(next.value_or(""), "mine");
+}
+
+TEST_F(ClientTest, says_maybe_applied_for_a_write_whose_answer_is_late) {
+  server_->set_fault({.kind = DoubleFault::Kind::delay, .command = "SET", .times = 1, .delay = 200ms});
+  EXPECT_EQ(client_->call(Command("SET", "k", "v"), Deadline::in(20ms)).error().code, Code::maybe_applied);
+}
+
+TEST_F(ClientTest, never_repeats_a_write_whose_connection_was_lost) {
+  ASSERT_TRUE(client_->call(Command("PING"), soon()));
+  server_->set_fault({.kind = DoubleFault::Kind::close_after, .command = "INCR", .times = 1});
+  EXPECT_EQ(client_->call(Command("INCR", "n"), soon()).error().code, Code::maybe_applied);
+  EXPECT_EQ(server_->calls("INCR"), 1U);
+  EXPECT_EQ(as_text(client_->call(Command("GET", "n"), soon())).value_or(""), "1");
+}
+
+TEST_F(ClientTest, repeats_reads_and_what_the_caller_vouches_for) {
+  ASSERT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
+  server_->set_fault({.kind = DoubleFault::Kind::close_before, .command = "GET", .times = 2});
+  const auto got = as_text(client_->call(Command("GET", "k"), soon()));
+  EXPECT_EQ(got.value_or("none"), "v") << (got ? "" : got.error().message);
+  server_->set_fault({.kind = DoubleFault::Kind::close_after, .command = "SET", .times = 1});
+  EXPECT_TRUE(client_->call(Command("SET", "k", "w").idempotent(), soon()));
+  EXPECT_EQ(server_->calls("SET"), 3U);
+}
+
+TEST_F(ClientTest, survives_garbage_and_halved_frames) {
+  ASSERT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
+  for (const auto kind : {DoubleFault::Kind::garbage, DoubleFault::Kind::cut, DoubleFault::Kind::halve}) {
+    server_->set_fault({.kind = kind, .command = "GET", .times = 1, .delay = 10ms, .text = "?what\r\n"});
+    const auto got = as_text(client_->call(Command("GET", "k"), soon()));
+    EXPECT_EQ(got.value_or("none"), "v") << (got ? "" : got.error().message);
+  }
+}
+
+TEST_F(ClientTest, refuses_at_once_when_the_server_has_been_away_for_long) {
+  ASSERT_TRUE(client_->call(Command("PING"), soon()));
+  server_->hang_up();
+  EXPECT_EQ(client_->call(Command("GET", "k"), Deadline::in(3s)).error().code, Code::unavailable);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(client_->call(Command("GET", "k"), Deadline::in(3s)).error().code, Code::unavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 300ms);
+  server_->listen();
+  EXPECT_TRUE(client_->wait_ready(soon()));
+}
+
+TEST_F(ClientTest, runs_a_transaction_on_a_connection_of_its_own) {
+  std::vector<Command> commands;
+  commands.emplace_back("SET", "a", "1");
+  commands.emplace_back("INCR", "a");
+  const auto values = client_->transaction(std::move(commands), soon());
+  ASSERT_TRUE(values) << values.error().message;
+  ASSERT_EQ(values->size(), 2U);
+  EXPECT_EQ((*values)[1].integer, 2);
+}
+
+TEST_F(ClientTest, notices_that_a_watched_key_changed) {
+  auto borrowed = client_->borrow(soon());
+  ASSERT_TRUE(borrowed);
+  ASSERT_TRUE(borrowed->call(Command("WATCH", "k"), soon()));
+  ASSERT_TRUE(client_->call(Command("SET", "k", "other"), soon()));
+  std::vector<Command> commands;
+  commands.emplace_back("SET", "k", "mine");
+  const auto done = borrowed->transaction(std::move(commands), soon());
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_FALSE(done->has_value());
+}
+
+TEST_F(ClientTest, lends_in_turn_and_gives_up_at_the_deadline) {
+  connect({.pool_size = 1, .min_idle = 0});
+  auto first = client_->borrow(soon());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(client_->borrow(Deadline::in(10ms)).error().reason, "PoolEmpty");
+  auto waiting = std::async(std::launch::async, [&] { return client_->borrow(soon()).has_value(); });
+  { const Borrowed back = std::move(*first); }
+  EXPECT_TRUE(waiting.get());
+}
+
+TEST_F(ClientTest, falls_back_to_resp2) {
+  auto old = Double::start({.resp3 = false}, clock_);
+  ASSERT_TRUE(old);
+  auto client = Client::create(*parse_url((*old)->url()));
+  ASSERT_TRUE(client);
+  EXPECT_TRUE(expect_ok((*client)->call(Command("HSET", "h", "f", "v"), soon())));
+  const auto pairs = as_pairs((*client)->call(Command("HGETALL", "h"), soon()));
+  ASSERT_TRUE(pairs);
+  EXPECT_EQ(*pairs, (Pairs{{"f", "v"}}));
+}
+
+TEST_F(ClientTest, subscribes_again_after_a_lost_connection) {
+  Guarded<std::vector<std::string>> messages;
+  Guarded<int> gaps(0);
+  Subscriber subscriber(*client_, {.on_message =
+                                       [&](const Message& message) {
+                                         messages.with([&](auto& all) { all.emplace_back(message.payload); });
+                                         messages.notify_all();
+                                       },
+                                   .on_gap =
+                                       [&] {
+                                         gaps.with([](int& n) { ++n; });
+                                         gaps.notify_all();
+                                       }});
+  ASSERT_TRUE(gaps.lock().wait(soon(), [](int n) { return n == 1; }));
+  for (;;) {
+    if (subscriber.subscribe("news", soon())) break;
+  }
+  ASSERT_TRUE(client_->call(Command("PUBLISH", "news", "one"), soon()));
+  ASSERT_TRUE(messages.lock().wait(soon(), [](const auto& all) { return all.size() == 1; }));
+  server_->close_connections();
+  ASSERT_TRUE(gaps.lock().wait(soon(), [](int n) { return n == 2; }));
+  ASSERT_TRUE(client_->call(Command("PUBLISH", "news", "two").idempotent(), soon()));
+  ASSERT_TRUE(messages.lock().wait(soon(), [](const auto& all) { return all.size() == 2; }));
+  EXPECT_EQ(messages.lock()->back(), "two");
+}
+
+TEST_F(ClientTest, scans_everything_as_a_range) {
+  std::vector<Command> commands;
+  for (int i = 0; i < 300; ++i) commands.emplace_back("SET", "key:" + std::to_string(i), "v");
+  (void)client_->pipeline(std::move(commands), soon());
+  std::set<std::string> seen;
+  Scan keys(*client_, {.match = "key:*", .count = 50}, soon());
+  for (const std::string& key : keys) seen.insert(key);
+  EXPECT_TRUE(keys.status());
+  EXPECT_EQ(seen.size(), 300U);
+}
+
+TEST_F(ClientTest, falls_back_to_eval_when_the_script_is_unknown) {
+  const Script script("return ARGV[1]");
+  server_->teach(script.text(), [](DoubleCall& call) { return DoubleReply::bulk(call.arguments.at(0)); });
+  const std::string_view argument = "x";
+  EXPECT_EQ(as_text(client_->eval(script, {}, {&argument, 1}, soon())).value_or(""), "x");
+}
+
+TEST_F(ClientTest, answers_everything_when_it_is_destroyed) {
+  server_->set_fault({.kind = DoubleFault::Kind::silence, .command = "GET"});
+  Guarded<std::vector<Code>> codes;
+  for (int i = 0; i < 10; ++i) {
+    client_->send(Command("GET", "k"), soon(), [&](Result<Value>&& reply) {
+      codes.with([&](auto& all) { all.push_back(reply ? Code::internal : reply.error().code); });
+    });
+  }
+  client_.reset();
+  EXPECT_EQ(*codes.lock(), std::vector<Code>(10, Code::cancelled));
+}
+
+}  // namespace
+}  // namespace chaveiro::redis

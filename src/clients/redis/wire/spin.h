@@ -1,0 +1,77 @@
+// clients/redis/wire/spin.h
+//
+// Spin: waiting for something near without sleeping, because waking up costs more (70 µs on a virtual machine) than most answers take.
+// It learns: waits that were longer than the limit make it skip the next ones, and a core that others want is left to them at once.
+//
+// Threads: any; what it has learned is shared and approximate, hence relaxed atomics.
+// Time:    at most `max` in one call, and none at all while it skips.
+#pragma once
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace chaveiro::redis {
+
+class Spin {
+ public:
+  explicit Spin(Micros max) : max_(max) {}
+
+  // Until ready() says so (true), or until sleeping is the better idea (false).
+  template <class Ready>
+  bool until(Ready ready) {
+    if (ready()) return true;
+    if (max_ <= Micros::zero()) return false;
+    if (skip_.load(std::memory_order_relaxed) > 0) {
+      skip_.fetch_sub(1, std::memory_order_relaxed);
+      return false;
+    }
+    auto before = std::chrono::steady_clock::now();
+    const auto end = before + max_;
+    for (;;) {
+      for (int round = 0; round < rounds_between_yields; ++round) {
+        if (ready()) {
+          misses_.store(0, std::memory_order_relaxed);
+          return true;
+        }
+        pause();
+      }
+      ::sched_yield();
+      const auto now = std::chrono::steady_clock::now();
+      if (now - before > somebody_else_ran) return ready() || skip_next(skip_contended);
+      if (now >= end) {
+        const int misses = std::min(misses_.load(std::memory_order_relaxed) + 1, misses_max);
+        misses_.store(misses, std::memory_order_relaxed);
+        return ready() || skip_next(1 << misses);
+      }
+      before = now;
+    }
+  }
+
+ private:
+  static constexpr int rounds_between_yields = 8;
+  static constexpr Micros somebody_else_ran{20};  // a yield on a core of one's own takes less than one
+  static constexpr int skip_contended = 200;
+  static constexpr int misses_max = 8;
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+  bool skip_next(int waits) {
+    skip_.store(waits, std::memory_order_relaxed);
+    return false;
+  }
+
+  const Micros max_;
+  std::atomic<int> skip_{0};
+  std::atomic<int> misses_{0};
+};
+
+}  // namespace chaveiro::redis
