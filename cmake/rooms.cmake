@@ -83,7 +83,7 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api cache directory clients_memory clients_sqlite LIBS Boost::json yaml-cpp)
+chaveiro_room(app DEPS api cache directory clients_memory clients_postgres clients_sqlite LIBS Boost::json yaml-cpp)
 
 if(CHAVEIRO_TESTS)
   if(CHAVEIRO_GRPC)
@@ -129,4 +129,9 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
     set_tests_properties(e2e.${test} PROPERTIES TIMEOUT 300 LABELS e2e
                          ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
   endforeach()
+  # What does not look into the database's file, once more with PostgreSQL.
+  add_test(NAME e2e.postgres COMMAND ${Python3_EXECUTABLE} with_postgres.py official_examples_test server_test
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  set_tests_properties(e2e.postgres PROPERTIES TIMEOUT 300 LABELS e2e
+                       ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
 endif()

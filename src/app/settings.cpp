@@ -99,10 +99,15 @@ Result<void> log_loss(Settings& settings, std::string_view value) {
 }
 
 Result<void> database_url(Settings& settings, std::string_view value) {
-  if (!value.starts_with("sqlite:") && value != "memory:") {
-    return fault("must be sqlite:FILE or memory: (postgres:// is not built into this version)");
+  if (!value.starts_with("sqlite:") && !value.starts_with("postgres://") && value != "memory:") {
+    return fault("must be sqlite:FILE, postgres://USER@HOST/DATABASE or memory:");
   }
   return text<&Settings::database_url>(settings, value);
+}
+
+Result<void> maintenance_url(Settings& settings, std::string_view value) {
+  if (!value.starts_with("postgres://")) return fault("must be postgres://USER@HOST/DATABASE");
+  return secret<&Settings::database_maintenance_url>(settings, value);
 }
 
 const Setting table[] = {
@@ -153,17 +158,19 @@ const Setting table[] = {
      number<&Settings::worker_queue, 1, 100'000>},
 
     {"DATABASE_URL", SettingKind::text, "sqlite:chaveiro.db",
-     "sqlite:FILE (relative to the data folder) or memory: (forgets all at exit)", "", database_url},
+     "sqlite:FILE (relative to the data folder), postgres://USER@HOST/DATABASE or memory: (forgets all at exit)", "",
+     database_url},
     {"LOOKUP_LOG_WHEN_FULL", SettingKind::text, "refuse",
      "refuse: a look-up whose record cannot be kept is refused; count: it is answered and "
      "dict_lookup_records_lost_total counts it",
      "", log_loss},
-    {"DATABASE_MAINTENANCE_URL", SettingKind::secret, "", "PostgreSQL role that owns the tables",
-     "the PostgreSQL store", nullptr},
-    {"DB_MAX_OPEN_CONNS", SettingKind::number, "100", "PostgreSQL connections at most", "the PostgreSQL store",
-     nullptr},
-    {"DB_MAX_IDLE_CONNS", SettingKind::number, "10", "idle PostgreSQL connections kept", "the PostgreSQL store",
-     nullptr},
+    {"DATABASE_MAINTENANCE_URL", SettingKind::secret, "",
+     "PostgreSQL role that owns the tables: migrates at start, makes and drops months; empty: somebody else does", "",
+     maintenance_url},
+    {"DB_MAX_OPEN_CONNS", SettingKind::number, "100", "PostgreSQL connections at most", "",
+     number<&Settings::db_open_max, 1, 10'000>},
+    {"DB_MAX_IDLE_CONNS", SettingKind::number, "10", "idle PostgreSQL connections kept", "",
+     number<&Settings::db_idle_max, 0, 10'000>},
 
     {"CACHE_L1_ENABLED", SettingKind::boolean, "true", "keep entries in memory", "",
      boolean<&Settings::cache_l1_enabled>},
@@ -349,8 +356,20 @@ class Loader {
     }
   }
 
+  // scheme://user:password@host → scheme://user:***@host
+  static std::string without_password(std::string text) {
+    const std::size_t begin = text.find("://");
+    if (begin == std::string::npos) return text;
+    const std::size_t at = text.rfind('@'), colon = text.find(':', begin + 3);
+    if (at != std::string::npos && colon < at) text.replace(colon + 1, at - colon - 1, "***");
+    const std::size_t query = text.find("password=");
+    if (query != std::string::npos) text.resize(query + 9), text += "***";
+    return text;
+  }
+
   static std::string shown(const Setting& setting, const std::string& text) {
-    return setting.kind == SettingKind::secret && !text.empty() ? "***" : text;
+    if (setting.kind == SettingKind::secret) return text.empty() ? text : "***";
+    return without_password(text);
   }
 
   void read_file() {

@@ -39,7 +39,9 @@ struct Settings {
   std::chrono::microseconds shutdown_timeout{};
   std::uint32_t worker_threads = 0, worker_queue = 0;
 
-  std::string database_url;
+  std::string database_url;         // may hold a password
+  Secret database_maintenance_url;  // PostgreSQL only; empty: migrations and months are somebody else's work
+  std::uint32_t db_open_max = 100, db_idle_max = 10;
   bool lookup_log_refuses_when_full = true;
 
   bool cache_l1_enabled = true;

@@ -11,7 +11,9 @@
 
 #include "app/backup.h"
 #include "base/file.h"
+#include "base/uuid.h"
 #include "clients/memory/store.h"
+#include "clients/postgres/store.h"
 #include "clients/sqlite/store.h"
 #include "directory/lookup_file.h"
 #include "directory/lookup_files.h"
@@ -60,10 +62,12 @@ std::vector<Registry::Watch> watch_lookups(const dir::LookupFile& log, Registry&
 class FileStorage final : public Storage {
  public:
   FileStorage(FolderLock lock, std::unique_ptr<dir::Store> store, clients::sqlite::SqliteStore* database,
-              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring, Registry& metrics)
+              bool on_server, std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring,
+              Registry& metrics)
       : lock_(std::move(lock)),
         store_(std::move(store)),
         database_(database),
+        on_server_(on_server),
         lookups_(std::move(lookups)),
         data_(std::move(data)),
         anchor_key_(keyring.anchor_key()),
@@ -78,6 +82,7 @@ class FileStorage final : public Storage {
 
   // The lock of a writer holds the number of its process; one that is gone left only the number.
   bool shared() const override {
+    if (database_ == nullptr && on_server_) return true;
     for (const char* name : writer_names) {
       const auto text = read_file(data_ + "/writers/" + name + "/LOCK", 64);
       const long process = text ? std::strtol(text->c_str(), nullptr, 10) : 0;
@@ -87,6 +92,9 @@ class FileStorage final : public Storage {
   }
 
   Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {
+    if (on_server_)
+      return fail(Code::conflict, "NothingToCopy",
+                  "the database is a PostgreSQL server's: back it up there (docs/postgres.md)");
     if (database_ == nullptr)
       return fail(Code::conflict, "NothingToCopy", "DATABASE_URL=memory: keeps nothing that could be copied");
     return write_backup(data_, name, [&](const std::string& path) { return database_->backup(path, deadline); });
@@ -106,7 +114,8 @@ class FileStorage final : public Storage {
  private:
   FolderLock lock_;
   std::unique_ptr<dir::Store> store_;
-  clients::sqlite::SqliteStore* database_;  // null: memory
+  clients::sqlite::SqliteStore* database_;  // null: memory, or a server
+  bool on_server_;
   std::unique_ptr<dir::LookupFile> lookups_;
   std::string data_;
   Secret anchor_key_;
@@ -139,6 +148,35 @@ Result<std::unique_ptr<clients::sqlite::SqliteStore>> open_database(const std::s
   return clients::sqlite::SqliteStore::open(options, keyring.person_key(), now);
 }
 
+bool is_server(const Settings& settings) { return settings.database_url.starts_with("postgres://"); }
+
+// Several data folders may share one server, so that the names of their writers must differ: each has a number of its own.
+Result<std::string> node_of(const std::string& data) {
+  const std::string file = data + "/writers/node";
+  if (const auto text = read_file(file, 64); text && !text->empty()) return *text;
+  const std::string made = to_string(uuid_v4()).substr(0, 8);
+  TRY_VOID(write_file(file, made, 0600));
+  return made;
+}
+
+Result<std::unique_ptr<clients::postgres::PostgresStore>> open_server(const Settings& settings,
+                                                                      const std::string& writer, const Keyring& keyring,
+                                                                      UtcTime now) {
+  clients::postgres::PostgresOptions options;
+  options.url = Secret(settings.database_url);
+  options.maintenance_url = settings.database_maintenance_url;
+  TRY(const std::string node, node_of(settings.data));
+  options.writer = writer + "-" + node;
+  for (const std::string& text : settings.ispbs) {
+    TRY(const dir::Ispb ispb, dir::Ispb::parse(text));
+    options.served.push_back(ispb);
+  }
+  options.open_max = settings.db_open_max;
+  options.idle_max = settings.db_idle_max;
+  return clients::postgres::PostgresStore::open(options, keyring.person_key(), now,
+                                                Deadline::in(std::chrono::seconds(60)));
+}
+
 }  // namespace
 
 std::string database_path(const Settings& settings) {
@@ -154,6 +192,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   if (settings.database_url == "memory:") {
     store = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name);
     log.warn("DATABASE_URL is memory: everything is forgotten at exit");
+  } else if (is_server(settings)) {
+    TRY(store, open_server(settings, writer.name, keyring, clock.now()));
   } else {
     TRY(auto opened, open_database(database_path(settings), writer.name, keyring, clock.now()));
     database = opened.get();
@@ -170,7 +210,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
     log.warn("a look-up record that a crash tore was cut off", {{"bytes", torn}});
   }
   return std::unique_ptr<Storage>(std::make_unique<FileStorage>(std::move(writer.lock), std::move(store), database,
-                                                                std::move(lookups), settings.data, keyring, metrics));
+                                                                is_server(settings), std::move(lookups), settings.data,
+                                                                keyring, metrics));
 }
 
 Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,
@@ -184,7 +225,11 @@ Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::str
   TRY(const std::vector<dir::Anchor> anchors, read_anchors(keyring.anchor_key(), lines));
   AuditVerdict verdict;
   const Deadline deadline = Deadline::never();
-  if (settings.database_url != "memory:") {
+  if (is_server(settings)) {
+    TRY(const auto database, open_server(settings, "verify", keyring, SystemClock{}.now()));
+    TRY(AuditVerdict::Chain changes, verify_changes(*database, anchors, deadline));
+    verdict.chains.push_back(std::move(changes));
+  } else if (settings.database_url != "memory:") {
     const std::string path = database_path(settings);
     if (!fs::exists(path))
       return fail(Code::not_found, "DataFolder", path + " does not exist: name the data folder with --data");

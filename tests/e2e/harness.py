@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CHAVEIRO_PROGRAM", str(ROOT / "build/release/chaveiro"))
@@ -33,6 +34,23 @@ class Answer:
         return f"{self.status} {self.body[:400]!r}"
 
 
+def postgres_environment():
+    """A database of its own on the server that with_postgres.py runs; nothing without it."""
+    server = os.environ.get("CHAVEIRO_E2E_POSTGRES")
+    if not server:
+        return {}
+    name = f"e2e_{uuid.uuid4().hex[:12]}"
+    host, port = server.split(":")
+    subprocess.run(
+        ["psql", "-q", "-h", host, "-p", port, "-U", "postgres", "-c", f"CREATE DATABASE {name} OWNER chaveiro_maintenance TEMPLATE template0"],
+        check=True, capture_output=True, timeout=60,
+    )
+    return {
+        "DATABASE_URL": f"postgres://chaveiro_runtime@{server}/{name}",
+        "DATABASE_MAINTENANCE_URL": f"postgres://chaveiro_maintenance@{server}/{name}",
+    }
+
+
 class Platform:
     """One server. Use as a context manager; restart() and kill() keep the folder."""
 
@@ -48,6 +66,7 @@ class Platform:
             "GRPC_PORT": "0",
             "METRICS_PORT": "0",
             **{name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ},
+            **postgres_environment(),
             **(environment or {}),
         }
         self.client_environment = {}  # of the command line only

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
                     {"CHAVEIRO_SERVER", "CHAVEIRO_CA", "CHAVEIRO_CERT", "CHAVEIRO_CERT_KEY", "CHAVEIRO_TOKEN",
                      "CHAVEIRO_DATA", "CHAVEIRO_CONFIG", "CHAVEIRO_ISPBS"});
   add_local_commands(root, session);
+  add_database_commands(root, session);
   add_remote_commands(root, session);
   try {
     root.parse(argc, argv);

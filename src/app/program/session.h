@@ -46,5 +46,7 @@ void add_setting_flags(CLI::App& command, Session& session, std::initializer_lis
 void add_remote_commands(CLI::App& root, Session& session);
 // serve, config, version, token, restore, audit verify
 void add_local_commands(CLI::App& root, Session& session);
+// db
+void add_database_commands(CLI::App& root, Session& session);
 
 }  // namespace chaveiro::app

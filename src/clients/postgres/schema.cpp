@@ -227,9 +227,54 @@ DROP INDEX accounts_holder;
 DROP INDEX accounts_list;
 )sql";
 
-constexpr std::array<Migration, 2> steps = {{
+// Unlogged: a server that crashed comes back with an empty cache, in which no erasure can have come undone.
+constexpr std::string_view cache_up = R"sql(
+CREATE UNLOGGED TABLE cache_value (
+  key bytea PRIMARY KEY,
+  bytes bytea,
+  version bigint NOT NULL,
+  stored_at bigint NOT NULL,
+  until bigint NOT NULL,
+  epoch bigint NOT NULL,
+  hits bigint NOT NULL,
+  tags bytea[]
+) WITH (fillfactor = 85);
+CREATE INDEX cache_value_until ON cache_value (until);
+CREATE INDEX cache_value_epoch ON cache_value (epoch);
+CREATE INDEX cache_value_tags ON cache_value USING gin (tags) WHERE tags IS NOT NULL;
+CREATE TABLE cache_state (
+  single boolean PRIMARY KEY CHECK (single),
+  epoch bigint NOT NULL
+);
+INSERT INTO cache_state VALUES (true, 1);
+-- What the cache held when it was last counted, by the first parts of its keys.
+CREATE TABLE cache_hot (
+  prefix bytea PRIMARY KEY,
+  keys bigint NOT NULL,
+  hits bigint NOT NULL,
+  bytes bigint NOT NULL,
+  built_at bigint NOT NULL
+);
+ALTER TABLE cache_value ENABLE ROW LEVEL SECURITY;
+ALTER TABLE cache_state ENABLE ROW LEVEL SECURITY;
+ALTER TABLE cache_hot ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_any ON cache_value USING )sql" SEEN_BY_ANY R"sql(;
+CREATE POLICY of_any ON cache_state USING )sql" SEEN_BY_ANY R"sql(;
+CREATE POLICY of_any ON cache_hot USING )sql" SEEN_BY_ANY R"sql(;
+GRANT SELECT, INSERT, UPDATE, DELETE ON cache_value, cache_hot TO chaveiro_runtime;
+GRANT SELECT, UPDATE ON cache_state TO chaveiro_runtime;
+)sql";
+
+constexpr std::string_view cache_down = R"sql(
+DROP TABLE cache_hot;
+DROP TABLE cache_state;
+DROP TABLE cache_value;
+)sql";
+
+constexpr std::array<Migration, 3> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
+    {{1, 2}, "the cache's third level", cache_up, cache_down},
 }};
 
 }  // namespace

@@ -1,0 +1,36 @@
+// app/database.h
+//
+// What `chaveiro db` does with the schema of a PostgreSQL database, without a server of ours. All of it is work for the role of
+// DATABASE_MAINTENANCE_URL; without that setting DATABASE_URL is taken.
+//
+// Threads: one caller.
+// Errors:  invalid where DATABASE_URL names no PostgreSQL (SQLite brings its own schema up to date), and those of the client.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/settings.h"
+
+namespace chaveiro::app {
+
+struct SchemaStatus {
+  struct Step {
+    std::string version, name, applied_at;  // applied_at "": waits
+    bool as_known = true;                   // false: made by another build
+  };
+  std::vector<Step> steps;
+  std::vector<std::string> months;  // partitions of the audit
+  std::vector<std::string> faults;  // what somebody must look at; empty: all is well
+};
+Result<SchemaStatus> schema_status(const Settings& settings);
+
+struct SchemaChange {
+  std::string target;    // "1.1"; "": the newest
+  bool dry_run = false;  // only tells the SQL
+  bool down = false;     // back to `target`, which must be given
+};
+// Answers what was done, or the SQL that would be run.
+Result<std::string> change_schema(const Settings& settings, const SchemaChange& change);
+
+}  // namespace chaveiro::app
