@@ -7,7 +7,9 @@
 // Threads: post() any, listeners one call at a time, on a thread of the backplane, never from within post().
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,7 +21,8 @@ namespace chaveiro::cache {
 class BackplaneListener {
  public:
   virtual ~BackplaneListener() = default;
-  virtual void connected() = 0;
+  // `members`: publishers seen lately that have not left.
+  virtual void connected(std::span<const std::uint64_t> members) = 0;
   virtual void lost() = 0;
   // Something was never heard, and it is known: another server answers, a stream was cut.
   virtual void missed() = 0;
@@ -40,7 +43,11 @@ class Backplane {
    public:
     virtual ~Following() = default;
   };
-  [[nodiscard]] virtual Result<std::unique_ptr<Following>> follow(BackplaneListener& listener) = 0;
+  // Whoever follows is a member under this number from then on; others learn of it when they connect.
+  [[nodiscard]] virtual Result<std::unique_ptr<Following>> follow(BackplaneListener& listener,
+                                                                  std::uint64_t publisher) = 0;
+  // A member no longer, and not missed. Never waits.
+  virtual void leave(std::uint64_t publisher) = 0;
 };
 
 }  // namespace chaveiro::cache

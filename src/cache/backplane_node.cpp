@@ -1,6 +1,7 @@
 #include "cache/backplane_node.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -27,7 +28,7 @@ std::string_view to_string(DropReason reason) {
 }
 
 BackplaneNode::BackplaneNode(BackplaneOptions options, std::uint64_t publisher, std::uint64_t epoch)
-    : options_(options), publisher_(publisher), epoch_(epoch) {
+    : options_(options), publisher_(publisher), epoch_(epoch), levels_suspect_(!options.clean_start) {
   CHECK(options_.beat_interval > Micros{0} && options_.silence_max >= 2 * options_.beat_interval);
 }
 
@@ -46,6 +47,9 @@ std::vector<Bulletin> BackplaneNode::news(std::span<const Invalidation> invalida
 
 Bulletin BackplaneNode::numbers(Bulletin::Kind kind) const {
   Bulletin bulletin{.kind = kind, .publisher = publisher_, .epoch = epoch_, .owes = owes_, .serial = beats_};
+  for (const auto& [id, one] : publishers_) {
+    if (!one.gone && !one.known_from_others && bulletin.peers.size() < bulletin_peers_max) bulletin.peers.push_back(id);
+  }
   for (const auto& [cache, sequence] : own_) bulletin.lines.push_back({sequence, {.cache = cache}});
   return bulletin;
 }
@@ -61,7 +65,7 @@ void BackplaneNode::drop(BackplaneActions& todo, DropReason reason, Levels level
 
 void BackplaneNode::distrust(BackplaneActions& todo, DropReason reason, SteadyTime now) {
   if (!trusting_ && now < drop_due_) return;
-  if (trusting_) todo.push_back({.kind = Kind::levels_off});
+  if (std::exchange(levels_on_, false)) todo.push_back({.kind = Kind::levels_off});
   trusting_ = false;
   if (reason == DropReason::silent) levels_suspect_ = true;
   drop(todo, reason, Levels::keep);
@@ -76,17 +80,27 @@ bool BackplaneNode::is_deaf(SteadyTime now) const {
 void BackplaneNode::judge(BackplaneActions& todo, SteadyTime now) {
   if (is_deaf(now)) {
     if (!options_.replays) missed_ = true;
+    hearing_ = false;
     return distrust(todo, DropReason::deaf, now);
   }
+  if (!std::exchange(hearing_, true)) hearing_since_ = now;
   for (auto it = publishers_.begin(); it != publishers_.end();) {
     const Publisher& one = it->second;
-    const auto silent = now - one.heard_at;
-    if (options_.forget_after > Micros{0} && silent > options_.forget_after) {
+    if (one.known_from_others && now > one.awaited_until) {
+      it = publishers_.erase(it);
+      continue;
+    }
+    if (!one.known_from_others && options_.forget_after > Micros{0} && now - one.heard_at > options_.forget_after) {
       if (!one.gone) drop(todo, DropReason::silent, Levels::drop);
       it = publishers_.erase(it);
       continue;
     }
-    if (!one.gone && silent > options_.silence_max) return distrust(todo, DropReason::silent, now);
+    const SteadyTime since = now - options_.silence_max;
+    if (!one.gone && one.alive_at < since) {
+      // It may just not have spoken again since we hear.
+      const bool is_silent = one.alive_at >= hearing_since_ || hearing_since_ < since;
+      return distrust(todo, is_silent ? DropReason::silent : DropReason::deaf, now);
+    }
     ++it;
   }
   if (!trusting_) trust(todo);
@@ -97,18 +111,20 @@ void BackplaneNode::trust(BackplaneActions& todo) {
   for (const auto& [id, one] : publishers_) levels_suspect_ |= one.owes;
   if (missed_ || levels_suspect_) drop(todo, DropReason::missed, levels_suspect_ ? Levels::drop : Levels::keep);
   missed_ = levels_suspect_ = false;
-  trusting_ = true;
+  trusting_ = levels_on_ = true;
   todo.push_back({.kind = Kind::levels_on});
 }
 
-void BackplaneNode::connected(SteadyTime) {
-  connected_ = true;
+BackplaneActions BackplaneNode::connected(std::span<const std::uint64_t> members, SteadyTime now) {
+  BackplaneActions todo;
   if (!options_.replays) first_serial_ = beats_ + 1;
   beat_due_ = SteadyTime::min();
+  const Micros patience = options_.forget_after > Micros{0} ? options_.forget_after : Micros{std::chrono::hours{24}};
+  for (const std::uint64_t member : members) hear_of(member, now + patience, todo);
+  return todo;
 }
 
 BackplaneActions BackplaneNode::lost(SteadyTime now) {
-  connected_ = false;
   if (options_.replays) return {};
   return missed(now);
 }
@@ -132,16 +148,21 @@ void BackplaneNode::echoed(const Bulletin& beat, SteadyTime now, BackplaneAction
   judge(todo, now);
 }
 
-BackplaneNode::Publisher& BackplaneNode::enrol(const Bulletin& bulletin, BackplaneActions& todo) {
-  const auto known = publishers_.find(bulletin.publisher);
+BackplaneNode::Publisher& BackplaneNode::enrol(std::uint64_t id, BackplaneActions& todo) {
+  const auto known = publishers_.find(id);
   if (known != publishers_.end()) return known->second;
   if (publishers_.size() >= options_.publishers_max) {
     publishers_.erase(std::ranges::min_element(publishers_, {}, [](const auto& one) { return one.second.heard_at; }));
     drop(todo, DropReason::crowded, Levels::drop);
   }
-  Publisher& fresh = publishers_[bulletin.publisher];
-  fresh.epoch = bulletin.epoch;
-  return fresh;
+  return publishers_[id];
+}
+
+void BackplaneNode::hear_of(std::uint64_t peer, SteadyTime until, BackplaneActions& todo) {
+  if (peer == publisher_) return;
+  if (!publishers_.contains(peer)) enrol(peer, todo).known_from_others = true;
+  Publisher& named = publishers_[peer];
+  if (named.known_from_others) named.awaited_until = std::max(named.awaited_until, until);
 }
 
 BackplaneActions BackplaneNode::heard(const Bulletin& bulletin, SteadyTime now) {
@@ -150,20 +171,26 @@ BackplaneActions BackplaneNode::heard(const Bulletin& bulletin, SteadyTime now) 
     echoed(bulletin, now, todo);
     return todo;
   }
-  Publisher& from = enrol(bulletin, todo);
-  if (bulletin.epoch != from.epoch) {
+  const bool is_new = !publishers_.contains(bulletin.publisher);
+  Publisher& from = enrol(bulletin.publisher, todo);
+  if (is_new || from.known_from_others) {
+    from = {.epoch = bulletin.epoch, .last = {}, .heard_at = now};
+  } else if (bulletin.epoch != from.epoch) {
     // Nobody knows what it said last. A late word of the life before costs a second drop, and no more.
     if (!from.gone) {
       ++figures_.restarts;
       drop(todo, DropReason::restart, Levels::drop);
     }
-    from = {.epoch = bulletin.epoch, .last = {}, .heard_at = now, .gone = false};
+    from = {.epoch = bulletin.epoch, .last = {}, .heard_at = now};
   }
   from.heard_at = now;
+  from.alive_at = std::max(from.alive_at, echo_sent_);
   from.owes = bulletin.owes;
   take(from, bulletin, todo);
   // Only once its numbers are settled: a goodbye that shows a gap has just been mended.
   from.gone = bulletin.kind == Bulletin::Kind::goodbye;
+  for (const std::uint64_t peer : bulletin.peers) hear_of(peer, now + 2 * options_.silence_max, todo);
+  if (!trusting_) judge(todo, now);
   return todo;
 }
 
@@ -203,7 +230,7 @@ SteadyTime BackplaneNode::wakes_at() const {
   if (!trusting_) return std::min(at, drop_due_);
   at = std::min(at, echo_sent_ + options_.silence_max);
   for (const auto& [id, one] : publishers_) {
-    if (!one.gone) at = std::min(at, one.heard_at + options_.silence_max);
+    if (!one.gone) at = std::min(at, one.alive_at + options_.silence_max);
   }
   return at;
 }

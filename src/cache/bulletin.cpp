@@ -53,9 +53,11 @@ class Reader {
 }  // namespace
 
 std::string to_bytes(const Bulletin& bulletin) {
-  CHECK(bulletin.lines.size() <= bulletin_lines_max);
+  CHECK(bulletin.lines.size() <= bulletin_lines_max && bulletin.peers.size() <= bulletin_peers_max);
   std::string bytes{'C', 'B', format, static_cast<char>(bulletin.kind), static_cast<char>(bulletin.owes)};
   add(bytes, bulletin.publisher), add(bytes, bulletin.epoch), add(bytes, bulletin.serial);
+  add(bytes, static_cast<std::uint16_t>(bulletin.peers.size()));
+  for (const std::uint64_t peer : bulletin.peers) add(bytes, peer);
   add(bytes, static_cast<std::uint16_t>(bulletin.lines.size()));
   for (const Bulletin::Line& line : bulletin.lines) {
     add_text(bytes, line.invalidation.cache);
@@ -79,8 +81,11 @@ std::optional<Bulletin> read_bulletin(std::string_view bytes) {
   bulletin.publisher = in.number<std::uint64_t>();
   bulletin.epoch = in.number<std::uint64_t>();
   bulletin.serial = in.number<std::uint64_t>();
+  const std::size_t peers = in.number<std::uint16_t>();
+  for (std::size_t i = 0; i < peers && !in.broken(); ++i) bulletin.peers.push_back(in.number<std::uint64_t>());
   const std::size_t count = in.number<std::uint16_t>();
-  if (kind > static_cast<std::uint8_t>(Bulletin::Kind::goodbye) || owes > 1 || count > bulletin_lines_max)
+  if (kind > static_cast<std::uint8_t>(Bulletin::Kind::goodbye) || owes > 1 || peers > bulletin_peers_max ||
+      count > bulletin_lines_max)
     return std::nullopt;
   bulletin.kind = static_cast<Bulletin::Kind>(kind);
   bulletin.owes = owes == 1;

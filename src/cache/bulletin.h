@@ -3,7 +3,8 @@
 // What the nodes of a platform tell each other about their caches: which keys were written, and by beats in between, up to where each
 // of them has come, so that what was lost is noticed.
 //
-//   bulletin = 'C' 'B' format(1) kind(1) owes(1) publisher(8) epoch(8) serial(8) count(2) {line}…      little-endian throughout
+//   bulletin = 'C' 'B' format(1) kind(1) owes(1) publisher(8) epoch(8) serial(8) peers(2) {publisher(8)}… count(2) {line}…
+//                                                                                little-endian throughout
 //   line     = cache sequence(8)                                                  of a beat or a goodbye: the last one of this cache
 //            | cache sequence(8) what(1) told(1) version(8) name                  of news
 //   cache, name = length(2) bytes
@@ -48,12 +49,15 @@ struct Bulletin {
   std::uint64_t publisher = 0, epoch = 0;
   bool owes = false;         // the publisher could not tell a shared level everything yet
   std::uint64_t serial = 0;  // of a beat: how many it has sent
+  // Of a beat: whom the publisher hears. A node that has just come learns of those who cannot be heard now.
+  std::vector<std::uint64_t> peers;
   std::vector<Line> lines;
 
   bool operator==(const Bulletin&) const = default;
 };
 
 inline constexpr std::size_t bulletin_lines_max = 1'000;
+inline constexpr std::size_t bulletin_peers_max = 1'000;
 inline constexpr std::size_t bulletin_text_max = 1'024;  // bytes of a cache's or key's name
 
 std::string to_bytes(const Bulletin& bulletin);

@@ -20,8 +20,11 @@ Bulletin news() {
 
 TEST(Bulletin, comes_back_as_it_was_written) {
   EXPECT_EQ(read_bulletin(to_bytes(news())), news());
-  const Bulletin beat{
-      .publisher = 1, .epoch = 2, .serial = 5, .lines = {{4, {.cache = "entries"}}, {0, {.cache = ""}}}};
+  const Bulletin beat{.publisher = 1,
+                      .epoch = 2,
+                      .serial = 5,
+                      .peers = {3, UINT64_MAX},
+                      .lines = {{4, {.cache = "entries"}}, {0, {.cache = ""}}}};
   EXPECT_EQ(read_bulletin(to_bytes(beat)), beat);
 }
 

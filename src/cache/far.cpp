@@ -133,7 +133,8 @@ Far::Mark Far::mark() const {
   return owed_.with([](const Owed& owed) { return owed.last; });
 }
 
-Result<TierStored> Far::store(std::string_view name, const Envelope& envelope, Micros fresh, Deadline deadline) {
+Result<TierStored> Far::store(std::string_view name, const Envelope& envelope, Micros fresh, std::uint64_t era,
+                              Deadline deadline) {
   if (options_.ttl_max > Micros{0}) fresh = std::min(fresh, options_.ttl_max);
   TRY(const std::string sealed, codec_.seal(name, envelope));
   return ask(deadline, [&](Deadline capped) {
@@ -141,7 +142,8 @@ Result<TierStored> Far::store(std::string_view name, const Envelope& envelope, M
                       .bytes = sealed,
                       .ttl = fresh + envelope.keep_stale,
                       .version = envelope.version,
-                      .tags = envelope.tags},
+                      .tags = envelope.tags,
+                      .era = era},
                      capped);
   });
 }
@@ -151,7 +153,7 @@ Far::Put Far::put(std::string_view key, const Envelope& envelope, Micros fresh, 
   settle(deadline);
   // What a level that must be cleared gets now would go again.
   const bool lost = owed_.with([](const Owed& owed) { return owed.everything != 0; });
-  const auto stored = lost ? Result<TierStored>(skipped()) : store(name, envelope, fresh, deadline);
+  const auto stored = lost ? Result<TierStored>(skipped()) : store(name, envelope, fresh, 0, deadline);
   if (!stored) {
     note(key);
     return Put::failed;
@@ -160,14 +162,14 @@ Far::Put Far::put(std::string_view key, const Envelope& envelope, Micros fresh, 
   return *stored == TierStored::superseded ? Put::superseded : Put::stored;
 }
 
-Far::Put Far::fill(std::string_view key, const Envelope& envelope, Micros fresh, Deadline deadline) {
+Far::Put Far::fill(std::string_view key, const Envelope& envelope, Micros fresh, std::uint64_t era, Deadline deadline) {
   const std::string name = full(key);
   settle(deadline);
   if (!believes(name)) {
     metrics_.skipped.add();
     return Put::failed;
   }
-  const auto stored = store(name, envelope, fresh, deadline);
+  const auto stored = store(name, envelope, fresh, era, deadline);
   if (!stored) return Put::failed;
   return *stored == TierStored::superseded ? Put::superseded : Put::stored;
 }

@@ -59,7 +59,9 @@ class Far {
   // `fresh` of its time to live is left; the envelope says what it was at the beginning. A write that failed leaves the key owed.
   Put put(std::string_view key, const Envelope& envelope, Micros fresh, Mark mark, Deadline deadline);
   // What was loaded or promoted: only where nothing is owed, and its failure owes nothing, for it adds nothing that was not there.
-  Put fill(std::string_view key, const Envelope& envelope, Micros fresh, Deadline deadline);
+  // `era`: that of the level when the load began.
+  Put fill(std::string_view key, const Envelope& envelope, Micros fresh, std::uint64_t era, Deadline deadline);
+  std::uint64_t era() const { return tier_.era(); }
 
   // False: it is owed now.
   bool erase(std::string_view key, std::uint64_t version, Mark mark, Deadline deadline);
@@ -112,7 +114,8 @@ class Far {
   std::string full(std::string_view key) const { return options_prefix_ + std::string(key); }
   std::optional<Found> opened(std::string_view key, const TierValue& value);
   void note(std::string_view key);
-  Result<TierStored> store(std::string_view name, const Envelope& envelope, Micros fresh, Deadline deadline);
+  Result<TierStored> store(std::string_view name, const Envelope& envelope, Micros fresh, std::uint64_t era,
+                           Deadline deadline);
   bool believes(std::string_view full_key) const;
   // Debts that are paid while the level answers spoil the answer: it may have read before, and we look for the debt after.
   std::uint64_t payments() const;

@@ -23,6 +23,7 @@ namespace chaveiro::cache {
 struct LoadTicket {
   std::uint64_t generation = 0;  // Fences
   std::uint64_t stamp = 0;       // Stamps
+  std::uint64_t l2_era = 0, l3_era = 0;
   bool operator==(const LoadTicket&) const = default;
 };
 

@@ -13,7 +13,8 @@ Result<std::unique_ptr<Invalidator>> Invalidator::make(InvalidatorOptions option
   if (options.publisher == 0) options.publisher = random_u64() | 1;
   options.node.replays = backplane.replays();
   std::unique_ptr<Invalidator> made(new Invalidator(options, backplane, caches, clock, metrics, std::move(log)));
-  TRY(made->following_, backplane.follow(*made));
+  made->tick();  // shared levels are passed over from the first moment
+  TRY(made->following_, backplane.follow(*made, options.publisher));
   return made;
 }
 
@@ -23,6 +24,7 @@ Invalidator::Invalidator(const InvalidatorOptions& options, Backplane& backplane
       caches_(caches),
       clock_(clock),
       log_(std::move(log)),
+      publisher_(options.publisher),
       tick_interval_(std::min(options.node.beat_interval, options.node.distrust_interval) / 4),
       post_time_max_(options.node.post_time_max),
       state_(std::in_place, options.node, options.publisher, random_u64()),
@@ -42,7 +44,7 @@ void Invalidator::wrote(std::span<const Invalidation> invalidations) {
   if (invalidations.empty()) return;
   // Numbered and handed over under one lock, so that the numbers arrive in their order.
   auto state = state_.lock();
-  state->node.set_owing(owes());
+  state->node.set_owing(owes(), clock_.steady());
   for (const Bulletin& bulletin : state->node.news(invalidations))
     backplane_.post(to_bytes(bulletin), Deadline::in(post_time_max_));
 }
@@ -56,17 +58,18 @@ bool Invalidator::owes() const {
 void Invalidator::leave() {
   auto state = state_.lock();
   backplane_.post(to_bytes(state->node.goodbye()), Deadline::in(post_time_max_));
+  backplane_.leave(publisher_);
 }
 
 void Invalidator::tick() {
   auto state = state_.lock();
-  state->node.set_owing(owes());
+  state->node.set_owing(owes(), clock_.steady());
   carry_out(state->node.tick(clock_.steady()));
 }
 
-void Invalidator::connected() {
+void Invalidator::connected(std::span<const std::uint64_t> members) {
   auto state = state_.lock();
-  state->node.connected(clock_.steady());
+  carry_out(state->node.connected(members, clock_.steady()));
 }
 
 void Invalidator::lost() {

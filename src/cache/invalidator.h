@@ -30,7 +30,7 @@ struct InvalidatorOptions {
 
 class Invalidator final : public BackplaneListener {
  public:
-  // Everything is borrowed. Caches may enter the catalogue and leave it at any time.
+  // Everything is borrowed. Caches enter the catalogue before; they may leave it at any time.
   static Result<std::unique_ptr<Invalidator>> make(InvalidatorOptions options, Backplane& backplane,
                                                    const Catalogue& caches, const Clock& clock, Registry& metrics,
                                                    Logger log);
@@ -49,7 +49,7 @@ class Invalidator final : public BackplaneListener {
   BackplaneNode::Figures figures() const { return state_.lock()->node.figures(); }
 
   // BackplaneListener
-  void connected() override;
+  void connected(std::span<const std::uint64_t> members) override;
   void lost() override;
   void missed() override;
   void heard(std::string_view bytes) override;
@@ -70,6 +70,7 @@ class Invalidator final : public BackplaneListener {
   const Catalogue& caches_;
   const Clock& clock_;
   const Logger log_;
+  const std::uint64_t publisher_;
   const Micros tick_interval_;
   const Micros post_time_max_;
   Guarded<State> state_;

@@ -91,6 +91,7 @@ MapTier::Entry& MapTier::place(State& state, std::string_view key) const {
 }
 
 TierStored MapTier::store(State& state, const TierPut& put) const {
+  if (put.era != 0 && put.era != state.era) return TierStored::superseded;
   const auto found = state.entries.find(put.key);
   if (found != state.entries.end() && put.version != 0 && found->second.version > put.version &&
       found->second.until > clock_.steady())
@@ -190,7 +191,7 @@ Result<void> MapTier::clear(Deadline deadline) {
   TRY_VOID(admit(deadline, lost, Kind::write));
   State old;
   state_.with([&](State& state) {
-    ++state.calls.erases;
+    ++state.calls.erases, ++state.era;
     std::swap(old.entries, state.entries);
     std::swap(old.order, state.order);
     std::swap(old.tagged, state.tagged);

@@ -45,6 +45,7 @@ class MapTier final : public Tier {
   std::size_t size() const { return state_.lock()->entries.size(); }
 
   std::string_view kind() const override { return "map"; }
+  std::uint64_t era() const override { return state_.lock()->era; }
   Result<std::optional<TierValue>> get(std::string_view key, Deadline deadline) override;
   Result<std::vector<std::optional<TierValue>>> get_many(std::span<const std::string> keys, Deadline deadline) override;
   Result<TierStored> put(const TierPut& put, Deadline deadline) override;
@@ -70,6 +71,7 @@ class MapTier final : public Tier {
     std::map<std::string, std::set<std::string>, std::less<>> tagged;
     Fault fault = Fault::none;
     Calls calls;
+    std::uint64_t era = 1;
   };
 
   enum class Kind : std::uint8_t { read, write };

@@ -43,6 +43,7 @@ struct TierPut {
   Micros ttl{0};  // 0 or less: nothing is stored, and what was there goes
   std::uint64_t version = 0;
   std::span<const std::string> tags = {};
+  std::uint64_t era = 0;  // of the level when what is put was read at the source; 0: that does not matter
 };
 
 enum class TierStored : std::uint8_t { stored, superseded };
@@ -60,6 +61,10 @@ class Tier {
 
   // "redis", "sqlite": for people, in logs and explanations.
   virtual std::string_view kind() const = 0;
+
+  // The time between two clearings, as far as is known here; 0: the level does not tell. A put of an era that is over answers
+  // `superseded` or is never answered: a clearing takes fences along, and what was read before it must not come after it. Never waits.
+  virtual std::uint64_t era() const { return 0; }
 
   virtual Result<std::optional<TierValue>> get(std::string_view key, Deadline deadline) = 0;
   // One answer for each key, in their order.

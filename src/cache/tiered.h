@@ -146,7 +146,9 @@ class Tiered final : public Administered {
   Outcome miss(std::string_view key, const Loader<V>& loader, Deadline deadline, Looked seen);
   static Outcome outcome_of(Answer<V>&& answer);
 
-  LoadTicket ticket_of(std::string_view key) const { return {fences_.ticket(key), stamps_.now()}; }
+  LoadTicket ticket_of(std::string_view key) const {
+    return {fences_.ticket(key), stamps_.now(), l2_ ? l2_->era() : 0, l3_ ? l3_->era() : 0};
+  }
   Landing load(std::string_view key, const Loader<V>& loader, LoadTicket ticket, Force force, Deadline deadline);
   Landing ask_source(std::string_view key, const Loader<V>& loader, LoadTicket ticket, std::optional<Held<V>> stale,
                      Deadline deadline);

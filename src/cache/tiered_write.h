@@ -173,7 +173,9 @@ void Tiered<V>::fill_far(std::string_view key, const Held<V>& held, LoadTicket t
   if (fresh <= Micros{0}) return;
   bool superseded = false;
   for (Far* far : levels) {
-    if (far != nullptr) superseded |= far->fill(key, envelope, fresh, deadline) == Far::Put::superseded;
+    if (far != nullptr)
+      superseded |= far->fill(key, envelope, fresh, far == l2_.get() ? ticket.l2_era : ticket.l3_era, deadline) ==
+                    Far::Put::superseded;
   }
   // The level knows something newer than what we hold in memory.
   if (superseded) fences_.invalidate(key, 0, [&] { near_.erase(key); });

@@ -213,6 +213,18 @@ TEST_P(TierContract, clears_everything_and_goes_on) {
   EXPECT_EQ(text("k1"), "new");
 }
 
+TEST_P(TierContract, keeps_nothing_that_was_read_before_it_was_cleared) {
+  const std::uint64_t before = tier.era();
+  if (before == 0) GTEST_SKIP() << "this level does not tell its era, and need not: nobody else clears it";
+  put("k", "new", 9);
+  ASSERT_TRUE(tier.clear(soon()));
+  ASSERT_NE(tier.era(), before);
+  ASSERT_TRUE(tier.put({.key = "k", .bytes = "old", .ttl = minute, .version = 4, .era = before}, soon()));
+  EXPECT_EQ(get("k"), std::nullopt);
+  ASSERT_TRUE(tier.put({.key = "k", .bytes = "newer", .ttl = minute, .version = 10, .era = tier.era()}, soon()));
+  EXPECT_EQ(text("k"), "newer");
+}
+
 TEST_P(TierContract, touches_nothing_when_the_deadline_has_passed) {
   put("k", "v");
   const Deadline passed = Deadline::in(-Micros{1});
