@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-#include "cache/reuse.h"
+#include "cache/use.h"
 
 namespace chaveiro::cache {
 
@@ -47,7 +47,7 @@ class Ghosts {
         oldest = i;
         break;
       }
-      const std::uint32_t age = (now - bucket[i]) & 0xFFFF;
+      const std::uint32_t age = Use{bucket[i]}.age(now);
       if (age >= age_max) age_max = age, oldest = i;
     }
     bucket[oldest] = mark(hash) << 21 | use.bits;

@@ -60,16 +60,19 @@ auto MemoryCore::changing(Store& store, Change change) {
   return answer;
 }
 
-void MemoryCore::touch(Entry& entry, std::uint32_t flags, const Epochs::Reader& reader) {
+void MemoryCore::touch(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader) {
   if ((flags & Entry::sliding) != 0) {
     const std::uint32_t deadline = now() + entry.more().slide;
     if (entry.deadline.load(std::memory_order_relaxed) != deadline)
       entry.deadline.store(deadline, std::memory_order_relaxed);
   }
-  if ((flags & 0xFFFF) == model_.now()) return;
-  const Use use = model_.touch(Use{flags & Use::mask}, reader);
+  if ((flags & Use::time_mask) == model_.now()) return;
+  const Use before{flags & Use::mask}, use = model_.touch(before, hash, before.kept(), reader);
   // Lost to another reader or to the writer that takes it away: both is fine.
-  entry.state.compare_exchange_strong(flags, (flags & ~Use::mask) | use.bits, std::memory_order_relaxed);
+  if (entry.state.compare_exchange_strong(flags, (flags & ~Use::mask) | use.bits, std::memory_order_relaxed) &&
+      use.kept() && !before.kept()) {
+    store(hash).kept_one_more();
+  }
 }
 
 bool MemoryCore::invalidated(const Entry& entry) const {

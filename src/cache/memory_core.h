@@ -72,8 +72,8 @@ class MemoryCore {
     if (entry != nullptr) {
       const std::uint32_t flags = entry->flags();
       if (!entry->expired(flags, now()) && ((flags & Entry::tagged) == 0 || !invalidated(*entry))) [[likely]] {
-        if ((flags & 0xFFFF) != model_.now() || (flags & Entry::sliding) != 0)
-          touch(const_cast<Entry&>(*entry), flags, reader);
+        if ((flags & Use::time_mask) != model_.now() || (flags & Entry::sliding) != 0)
+          touch(const_cast<Entry&>(*entry), flags, hash, reader);
         ReuseModel::count(reader, stripe.hits);
         return entry;
       }
@@ -123,7 +123,7 @@ class MemoryCore {
   std::uint32_t now() const { return tick_.load(std::memory_order_relaxed); }
   Store& store(std::uint64_t hash) const { return *direct_[hash >> 1 >> (63 - shard_bits_)]; }
   bool invalidated(const Entry& entry) const;
-  void touch(Entry& entry, std::uint32_t flags, const Epochs::Reader& reader);
+  void touch(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader);
   std::uint32_t ticks(Micros duration) const;
   template <class Change>
   auto changing(Store& store, Change change);

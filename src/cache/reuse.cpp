@@ -6,7 +6,7 @@
 namespace chaveiro::cache {
 namespace {
 
-constexpr double keep = 0.95;           // weight of the past at each lesson
+constexpr double keep = 0.98;           // weight of the past at each lesson
 constexpr double lessons_per_turn = 4;  // lessons while as many requests pass as there are residents
 constexpr std::uint64_t sweep_least = 48;
 
@@ -28,10 +28,16 @@ ReuseModel::Stripe& ReuseModel::add_stripe(std::uint32_t index) {
   return *expected;
 }
 
-Use ReuseModel::touch(Use before, const Epochs::Reader& reader) {
-  const std::uint32_t age = this->age(before);
-  count(reader, stripe(reader).used[before.group()][std::min(bin(age), bins - 1)]);
-  return Use::make(now(), std::min(before.count() + 1, 15U), age > span_.load(std::memory_order_relaxed));
+Use ReuseModel::touch(Use before, std::uint64_t hash, bool keep, const Epochs::Reader& reader) {
+  const std::uint32_t now = this->now();
+  count(reader, stripe(reader).used[before.group()][std::min(bin(before.age(now)), bins - 1)]);
+  tell_duel(hash);
+  return before.again(now, span_.load(std::memory_order_relaxed), duel_.reach(), keep);
+}
+
+Use ReuseModel::fresh(std::uint64_t hash, bool keep) {
+  tell_duel(hash);
+  return Use::make(now(), 0, false, keep);
 }
 
 ReuseModel::Totals ReuseModel::totals() const {
@@ -68,6 +74,7 @@ void ReuseModel::advance(std::uint64_t residents, std::uint64_t ghosts) {
   }
   span_.store(static_cast<std::uint32_t>(std::max<std::uint64_t>(1, residents / unit_)), std::memory_order_relaxed);
   now_.store(static_cast<std::uint32_t>(static_cast<std::uint64_t>(units_)), std::memory_order_relaxed);
+  duel_.fit(residents);
   if (clock < learn_next_) return;
   learn(static_cast<double>(residents), static_cast<double>(ghosts), units_ - learnt_at_);
   learnt_at_ = units_;

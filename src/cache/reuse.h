@@ -22,29 +22,11 @@
 #include <memory>
 #include <mutex>
 
+#include "cache/duel.h"
 #include "cache/epoch.h"
+#include "cache/use.h"
 
 namespace chaveiro::cache {
-
-// The policy's 21 bits in an entry's state word and in a ghost: time of last use (units, wraps), times seen, and whether the
-// last two uses lay farther apart than the cache is large.
-struct Use {
-  std::uint32_t bits = 0;
-  static constexpr std::uint32_t mask = 0x1FFFFF;
-
-  static Use make(std::uint32_t last, std::uint32_t count, bool far) {
-    return {(last & 0xFFFF) | count << 16 | static_cast<std::uint32_t>(far) << 20};
-  }
-  std::uint32_t last() const { return bits & 0xFFFF; }
-  std::uint32_t count() const { return bits >> 16 & 15; }
-  bool far() const { return (bits >> 20 & 1) != 0; }
-  // 0: never used since it came; then 1, 2, 3–4, 5–8, more, each near or far.
-  std::uint32_t group() const {
-    if (count() == 0) return 0;
-    const auto size = static_cast<std::uint32_t>(std::bit_width(count() - 1));
-    return 1 + 2 * (size < 4 ? size : 4) + (far() ? 1 : 0);
-  }
-};
 
 class ReuseModel {
  public:
@@ -79,18 +61,22 @@ class ReuseModel {
     }
   }
 
-  std::uint32_t now() const { return now_.load(std::memory_order_relaxed) & 0xFFFF; }
+  std::uint32_t now() const { return now_.load(std::memory_order_relaxed) & Use::time_mask; }
 
-  // What the entry's bits become by a use now; notes the age at which it was used.
-  Use touch(Use before, const Epochs::Reader& reader);
-  float worth(Use use) const { return worth_[use.group()][bin(age(use))].load(std::memory_order_relaxed); }
+  // What the entry's bits become by a use now; notes the age at which it was used. `keep`: see Use::again().
+  Use touch(Use before, std::uint64_t hash, bool keep, const Epochs::Reader& reader);
+  // The bits of one that nothing is known of.
+  Use fresh(std::uint64_t hash, bool keep);
+  // What keeping it is worth, under the policy that does better of late.
+  float worth(Use use, bool too_many_kept) const { return keeping() ? use.rank(now(), too_many_kept) : learned(use); }
+  bool keeping() const { return duel_.keeping(); }
   // The sweep met a resident (or a ghost) of this kind: that is how the time spent at each age is estimated.
   void met(Use use, const Epochs::Reader& reader, Stripe& mine) {
-    count(reader, mine.seen[use.group()][bin(age(use))]);
+    count(reader, mine.seen[use.group()][bin(use.age(now()))]);
     count(reader, mine.residents_seen);
   }
   void met_ghost(Use use, const Epochs::Reader& reader, Stripe& mine) {
-    count(reader, mine.seen_ghost[use.group()][bin(age(use))]);
+    count(reader, mine.seen_ghost[use.group()][bin(use.age(now()))]);
     count(reader, mine.ghosts_seen);
   }
 
@@ -106,7 +92,10 @@ class ReuseModel {
   static std::uint32_t bin(std::uint32_t age) {
     return (std::bit_cast<std::uint32_t>(static_cast<float>(age + 1)) >> 21) - (127U << 2);
   }
-  std::uint32_t age(Use use) const { return (now() - use.last()) & 0xFFFF; }
+  float learned(Use use) const { return worth_[use.group()][bin(use.age(now()))].load(std::memory_order_relaxed); }
+  void tell_duel(std::uint64_t hash) {
+    duel_.request(hash, now(), span_.load(std::memory_order_relaxed), [this](Use use) { return learned(use); });
+  }
   Stripe& add_stripe(std::uint32_t index);
   void learn(double residents, double ghosts, double elapsed);
   void judge(std::uint32_t group, const std::array<double, bins>& hazard);
@@ -115,6 +104,7 @@ class ReuseModel {
   std::atomic<std::uint32_t> span_{1};  // residents, in units
   std::array<std::array<std::atomic<float>, bins + 1>, groups> worth_;
   std::array<std::atomic<Stripe*>, Epochs::own_stripes + 1> stripes_{};
+  Duel duel_;
 
   std::mutex learning_;  // everything below
   struct Sums {

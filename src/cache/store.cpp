@@ -52,7 +52,7 @@ std::size_t Store::weight_of(const Entry& entry, std::uint32_t flags) const {
 
 float Store::worth(const Entry& entry, std::uint32_t flags) const {
   const std::size_t bytes = 12 + entry.key_bytes() + entry.value_bytes() + weight_of(entry, flags);
-  return model_.worth(Use{flags & Use::mask}) / static_cast<float>(bytes);
+  return model_.worth(Use{flags & Use::mask}, too_many_kept()) / static_cast<float>(bytes);
 }
 
 // Put, remove, clear ---------------------------------------------------------------------------------------------------
@@ -97,11 +97,12 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
       while (entries_ >= settings_.entries && evict_one(writer)) {}
     }
     ghosts_.fit(entries_ + 1);
+    const bool keep = kept_.load(std::memory_order_relaxed) < keep_limit(entries_ + 1);  // there is room among the kept
     if (const auto past = ghosts_.take(hash)) {
       ++counters_.comebacks;
-      use = model_.touch(*past, writer);
+      use = model_.touch(*past, hash, keep, writer);
     } else {
-      use = Use::make(model_.now(), 0, false);
+      use = model_.fresh(hash, keep);
     }
   }
 
@@ -130,6 +131,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
     std::memcpy(to, item.value.data(), value);
   }
   entry->state.store(flags, std::memory_order_relaxed);
+  if (use.kept()) kept_one_more();
 
   payload_ += item.key.size() + (item.box.object != nullptr ? item.box.bytes : value);
   outside_ += item.box.bytes + item.weight;
@@ -173,6 +175,7 @@ void Store::clear() {
   due_.clear();
   pooled_ = 0;
   entries_ = payload_ = pinned_ = 0;
+  kept_.store(0, std::memory_order_relaxed);
   ghosts_.clear();
   reclaim(true);
 }
@@ -223,9 +226,9 @@ void Store::link(Ref ref, std::uint64_t hash, const Epochs::Reader& writer) {
 // A hash of 0: the index knows already (the place holds the successor).
 void Store::unlink(Ref ref, std::uint64_t hash, Cause cause) {
   Entry* entry = arena_.at<Entry>(ref);
-  const std::uint32_t flags = entry->flags();
   if (cause != Cause::replaced || hash != 0) index_.remove(hash << skip_, ref);
-  entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
+  const std::uint32_t flags = entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
+  if (Use{flags & Use::mask}.kept()) kept_.fetch_sub(1, std::memory_order_relaxed);
   const Box box = (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{};
   payload_ -= entry->key_bytes() + (box.object != nullptr ? box.bytes : entry->value_bytes());
   if ((flags & Entry::pinned) != 0) {
@@ -374,6 +377,7 @@ void Store::look_around(const Epochs::Reader& writer, std::uint32_t count) {
 
 bool Store::evict_one(const Epochs::Reader& writer) {
   if (entries_ == 0) return false;
+  if (pool_keeping_ != model_.keeping()) pool_keeping_ = !pool_keeping_, pooled_ = 0;
   const bool small = entries_ < large;
   look_around(writer, small ? sweep : sweep / 2);
   if (small) refresh_pool();

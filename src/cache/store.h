@@ -96,6 +96,7 @@ class Store {
   std::size_t bytes() const { return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_; }
   std::size_t payload() const { return payload_; }
   std::size_t ghosts() const { return ghosts_.count(); }
+  void kept_one_more() { kept_.fetch_add(1, std::memory_order_relaxed); }
   const Counters& counters() const { return counters_; }
   // Calls each(entry, flags) for every live entry.
   template <class Each>
@@ -148,12 +149,15 @@ class Store {
   bool evict_page(const Epochs::Reader& writer);
   void look_around(const Epochs::Reader& writer, std::uint32_t count);
   float worth(const Entry& entry, std::uint32_t flags) const;
+  bool too_many_kept() const { return kept_.load(std::memory_order_relaxed) > keep_limit(entries_); }
 
   // Readers' side.
   Arena arena_;
   Index index_;
   std::uint32_t skip_;
   const std::atomic<std::uint32_t>& tick_;
+
+  std::atomic<std::size_t> kept_{0};  // entries whose use says kept: readers make it more, the writer less
 
   // Under the lock.
   std::mutex mutex_;
@@ -167,7 +171,8 @@ class Store {
   std::size_t unstamped_ = 0;  // at the end of limbo_
   Candidate pool_[pool_max] = {};
   std::uint32_t pooled_ = 0;
-  float pool_worst_ = 0;  // of a full pool: nothing worth more is looked at twice
+  bool pool_keeping_ = true;  // weighed under which policy
+  float pool_worst_ = 0;      // of a full pool: nothing worth more is looked at twice
   std::uint32_t hand_page_ = 1, hand_slot_ = 0;
   std::size_t entries_ = 0, payload_ = 0, outside_ = 0, pinned_ = 0;
   std::uint64_t puts_ = 0;
