@@ -71,7 +71,9 @@ def main() -> int:
     if not figures:
         print(f"./dev bench: {name} gave no figure", file=sys.stderr)
         return 1
-    keep(name, section(name, " ".join(["./dev bench", name, *arguments]), figures))
+    for title in dict.fromkeys(f.get("bench", name) for f in figures):  # a program may hold several benchmarks
+        keep(title, section(title, " ".join(["./dev bench", name, *arguments]),
+                            [f for f in figures if f.get("bench", name) == title]))
     return 0
 
 
