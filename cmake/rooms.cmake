@@ -65,6 +65,16 @@ endif()
 chaveiro_room(clients_redis_wire DIR src/clients/redis/wire DEPS base)
 chaveiro_room(clients_redis DIR src/clients/redis DEPS cache net clients_redis_wire LIBS OpenSSL::SSL OpenSSL::Crypto
               TEST_LIBS tests_support)
+if(CHAVEIRO_TESTS)
+  # One ctest case: its tests share servers.
+  add_executable(redis_tier_contract_test tests/contract/redis_tier_test.cpp)
+  target_link_libraries(redis_tier_contract_test PRIVATE chaveiro_clients_redis tests_support GTest::gmock GTest::gtest_main)
+  target_compile_options(redis_tier_contract_test PRIVATE ${CHAVEIRO_WARNINGS})
+  target_compile_definitions(redis_tier_contract_test PRIVATE CHAVEIRO_SOURCE="${CMAKE_SOURCE_DIR}")
+  set_target_properties(redis_tier_contract_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME redis_tier_contract COMMAND redis_tier_contract_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(redis_tier_contract PROPERTIES TIMEOUT 120)
+endif()
 
 # What both edges share (src/api), then the edges themselves.
 chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
