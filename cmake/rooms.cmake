@@ -74,6 +74,13 @@ if(CHAVEIRO_TESTS)
   set_target_properties(redis_tier_contract_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME redis_tier_contract COMMAND redis_tier_contract_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(redis_tier_contract PROPERTIES TIMEOUT 120)
+  file(GLOB redis_client_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/integration/redis_client_*_test.cpp)
+  add_executable(redis_client_test ${redis_client_tests})
+  target_link_libraries(redis_client_test PRIVATE chaveiro_clients_redis tests_support GTest::gmock GTest::gtest_main)
+  target_compile_options(redis_client_test PRIVATE ${CHAVEIRO_WARNINGS})
+  set_target_properties(redis_client_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME redis_client COMMAND redis_client_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(redis_client PROPERTIES TIMEOUT 300)
 endif()
 
 # What both edges share (src/api), then the edges themselves.

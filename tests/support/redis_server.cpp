@@ -208,7 +208,10 @@ void RedisCluster::move_slots(unsigned first, unsigned last, std::size_t to) {
       for (const RespReply& key : keys.items) words.push_back(key.text);
       if (source.command(words).is_error()) throw std::runtime_error("a slot could not be moved");
     }
+    // Those two first; then the other masters, which would hear of it later from them, and could be asked before.
     for (RedisServer* node : {&target, &source}) node->command({"CLUSTER", "SETSLOT", number, "NODE", target_id});
+    for (std::size_t node = 0; node < 3; ++node)
+      nodes_[node].command({"CLUSTER", "SETSLOT", number, "NODE", target_id});
   }
 }
 

@@ -218,7 +218,8 @@ Connection* Core::pick(const Request& request, std::shared_ptr<const NodeMap>& m
   }
   const std::size_t which = spread(key);
   const auto& replicas = map->replicas[master];
-  if (options_.replicas != ReplicaReads::never && request.command.access() == Access::read && !replicas.empty()) {
+  if (options_.replicas != ReplicaReads::never && request.command.access() == Access::read && !key.empty() &&
+      !replicas.empty()) {
     thread_local std::size_t turn = 0;
     const std::size_t choices = replicas.size() + (options_.replicas == ReplicaReads::any ? 1 : 0);
     const std::size_t choice = turn++ % choices;

@@ -1,0 +1,183 @@
+// The client and a cluster: slots, redirections, keys of many slots, resharding under load, a dead node.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "clients/redis/client.h"
+#include "clients/redis/commands.h"
+#include "clients/redis/scan.h"
+#include "clients/redis/subscriber.h"
+#include "clients/redis/wire/slots.h"
+#include "tests/support/redis_server.h"
+
+namespace chaveiro::redis {
+namespace {
+
+using namespace std::chrono_literals;
+using tests::RedisCluster;
+
+Deadline soon() { return Deadline::in(10s); }
+
+class RedisClusterTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { cluster_ = new RedisCluster; }
+  static void TearDownTestSuite() { delete std::exchange(cluster_, nullptr); }
+
+  static std::unique_ptr<Client> client_of(const std::string& parameters = "") {
+    auto read = parse_url(cluster_->url() + parameters);
+    EXPECT_TRUE(read) << read.error().message;
+    auto client = Client::create(std::move(*read));
+    EXPECT_TRUE(client) << client.error().message;
+    EXPECT_TRUE((*client)->wait_ready(soon()));
+    return std::move(*client);
+  }
+  static inline RedisCluster* cluster_ = nullptr;
+};
+
+TEST_F(RedisClusterTest, finds_every_key) {
+  const auto client = client_of();
+  EXPECT_EQ(client->masters().size(), 3U);
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = "find:" + std::to_string(i);
+    ASSERT_TRUE(expect_ok(client->call(Command("SET", key, i), soon()))) << key;
+    EXPECT_EQ(as_integer(client->call(Command("GET", key), soon())).value_or(-1), i);
+  }
+}
+
+TEST_F(RedisClusterTest, splits_keys_of_many_slots_and_joins_the_answers) {
+  const auto client = client_of();
+  Commands redis(*client);
+  std::vector<std::string> names;
+  for (int i = 0; i < 50; ++i) names.push_back("many:" + std::to_string(i));
+  Command mset("MSET");
+  for (const auto& name : names) mset.add(name).add("v" + name);
+  ASSERT_TRUE(expect_ok(client->call(std::move(mset), soon())));
+  std::vector<std::string_view> keys(names.begin(), names.end());
+  keys.insert(keys.begin() + 20, "many:none");
+  const auto values = redis.mget(keys, soon());
+  ASSERT_TRUE(values) << values.error().message;
+  ASSERT_EQ(values->size(), keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    EXPECT_EQ((*values)[i], i == 20 ? std::nullopt : std::optional("v" + std::string(keys[i])));
+  }
+  EXPECT_EQ(redis.del(keys, soon()).value_or(0), 50);
+}
+
+TEST_F(RedisClusterTest, runs_a_pipeline_over_all_nodes_and_keeps_its_order) {
+  const auto client = client_of();
+  std::vector<Command> commands;
+  for (int i = 0; i < 300; ++i) commands.emplace_back("ECHO", std::to_string(i));
+  for (int i = 0; i < 300; ++i) commands.emplace_back("SET", "pipe:" + std::to_string(i), i);
+  for (int i = 0; i < 300; ++i) commands.emplace_back("GET", "pipe:" + std::to_string(i));
+  Replies replies = client->pipeline(std::move(commands), soon());
+  for (std::size_t i = 0; i < 300; ++i) {
+    ASSERT_TRUE(replies[i]);
+    EXPECT_EQ(replies[i]->text, std::to_string(i));
+    ASSERT_TRUE(replies[i + 600]);
+    EXPECT_EQ(replies[i + 600]->text, std::to_string(i));
+  }
+}
+
+TEST_F(RedisClusterTest, scans_all_masters) {
+  const auto client = client_of();
+  std::vector<Command> commands;
+  for (int i = 0; i < 300; ++i) commands.emplace_back("SET", "scan:" + std::to_string(i), "v");
+  (void)client->pipeline(std::move(commands), soon());
+  std::set<std::string> seen;
+  Scan keys(*client, {.match = "scan:*"}, soon());
+  for (const std::string& key : keys) seen.insert(key);
+  EXPECT_TRUE(keys.status());
+  EXPECT_EQ(seen.size(), 300U);
+}
+
+TEST_F(RedisClusterTest, delivers_shard_channels) {
+  const auto client = client_of();
+  Guarded<std::vector<std::string>> messages;
+  Guarded<bool> up(false);
+  Subscriber subscriber(*client, {.on_message =
+                                      [&](const Message& message) {
+                                        messages.with([&](auto& all) { all.emplace_back(message.payload); });
+                                        messages.notify_all();
+                                      },
+                                  .on_gap =
+                                      [&] {
+                                        up.with([](bool& it) { it = true; });
+                                        up.notify_all();
+                                      },
+                                  .shard_key = "news"});
+  ASSERT_TRUE(up.lock().wait(soon(), [](bool it) { return it; }));
+  tests::wait_until("it is subscribed", [&] { return subscriber.ssubscribe("news", soon()).has_value(); });
+  ASSERT_TRUE(client->call(Command("SPUBLISH", "news", "hello"), soon()));
+  EXPECT_TRUE(messages.lock().wait(soon(), [](const auto& all) { return all.size() == 1; }));
+}
+
+TEST_F(RedisClusterTest, executes_a_transaction_of_one_slot) {
+  const auto client = client_of();
+  std::vector<Command> commands;
+  commands.emplace_back("SET", "{t}a", "1");
+  commands.emplace_back("INCR", "{t}a");
+  const auto values = client->transaction(std::move(commands), soon());
+  ASSERT_TRUE(values) << values.error().message;
+  EXPECT_EQ(values->back().integer, 2);
+}
+
+TEST_F(RedisClusterTest, gives_right_answers_while_slots_move) {
+  const auto client = client_of();
+  Commands redis(*client);
+  // One slot of many keys, moved to and fro while they are read and counted up.
+  const std::string tag = "{moving}";
+  const unsigned slot = slot_of(tag);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(client->call(Command("SET", tag + std::to_string(i), i), soon()));
+  Guarded<std::string> fault(std::string{});
+  Guarded<bool> stop(false);
+  std::int64_t counted = 0;
+  const auto blame = [&](const std::string& what) {
+    fault.with([&](std::string& it) { it = it.empty() ? what : it; });
+  };
+  std::thread load([&] {
+    for (int n = 0; !*stop.lock() && fault.lock()->empty(); ++n) {
+      const int i = n % 100;
+      const auto value = as_integer(client->call(Command("GET", tag + std::to_string(i)), soon()));
+      if (!value) blame(value.error().reason + " " + value.error().message);
+      if (value && *value != i) blame("wrong value");
+      const auto count = redis.incr(tag + "counter", soon());
+      if (!count) blame(count.error().reason + " " + count.error().message);
+      if (count && *count != n + 1)
+        blame("counted to " + std::to_string(*count) + " instead of " + std::to_string(n + 1));
+      if (count) counted = *count;
+    }
+  });
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (&cluster_->nodes()[i] == &cluster_->master_of(slot)) from = i;
+  }
+  for (std::size_t turn = 1; turn <= 30; ++turn) cluster_->move_slots(slot, slot, (from + turn) % 3);
+  stop.with([](bool& it) { it = true; });
+  load.join();
+  EXPECT_EQ(*fault.lock(), "");
+  EXPECT_GT(counted, 0);
+}
+
+TEST_F(RedisClusterTest, goes_on_when_a_master_has_died) {
+  const auto client = client_of();
+  const std::string key = "survivor";
+  // This write is answered when a replica has it.
+  ASSERT_TRUE(expect_ok(client_of("?wait_replicas=1")->call(Command("SET", key, "v"), soon())));
+  EXPECT_EQ(as_text(client->call(Command("GET", key), soon())).value_or(""), "v");
+  tests::RedisServer& victim = cluster_->master_of(slot_of(key));
+  victim.kill();
+  const auto begin = std::chrono::steady_clock::now();
+  Result<Value> written = Value{};
+  do {
+    written = client->call(Command("SET", key, "w"), Deadline::in(500ms));
+  } while (!written && std::chrono::steady_clock::now() - begin < 30s);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  RecordProperty("recovery_ms", static_cast<int>(took / 1ms));
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_LT(took, 10s);
+  EXPECT_EQ(as_text(client->call(Command("GET", key), soon())).value_or(""), "w");
+}
+
+}  // namespace
+}  // namespace chaveiro::redis
