@@ -81,6 +81,7 @@ LibraryLog::LibraryLog(Logger log, const Clock& clock, LibraryLogOptions options
     CHECK(*one == nullptr);
     *one = this;
   }
+  gpr_log_verbosity_init();  // until then, or the first server, the library keeps everything to itself
   gpr_set_log_function(receive);
 }
 
