@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/clock.h"
+#include "cache/regulated.h"
 
 namespace chaveiro::app {
 namespace {
@@ -176,16 +177,24 @@ const Setting table[] = {
      boolean<&Settings::cache_l1_enabled>},
     {"CACHE_L1_MAX_SIZE_MB", SettingKind::number, "100", "memory that cached entries may take, MiB", "",
      number<&Settings::cache_l1_bytes_max, 1, 1'048'576, 1'048'576>},
-    {"CACHE_L1_DEFAULT_TTL", SettingKind::duration, "5m", "how long memory keeps what has no time of its own", "",
+    {"CACHE_L1_DEFAULT_TTL", SettingKind::duration, "5m",
+     "longest time in memory where there is a slower level, or where this is given; else each value's own time", "",
      duration<&Settings::cache_l1_ttl>},
     {"CACHE_ENTRY_TTL", SettingKind::duration, "300s", "how long an entry is kept in a cache", "",
      duration<&Settings::cache_entry_ttl>},
-    {"CACHE_ACCOUNT_TTL", SettingKind::duration, "600s", "how long an account is kept in a cache",
-     "the cache of accounts", duration<&Settings::cache_account_ttl>},
+    {"CACHE_ACCOUNT_TTL", SettingKind::duration, "600s", "how long an account is kept in a cache", "",
+     duration<&Settings::cache_account_ttl>},
+    {"CACHE_FOREIGN_TTL", SettingKind::duration, "180s",
+     "how long an entry of another participant is kept, legal persons only and never above the answer's Cache-Control; "
+     "0s: not at all; the regulator allows 180s at most",
+     "", duration<&Settings::cache_foreign_ttl>},
     {"CACHE_L2_ENABLED", SettingKind::boolean, "false", "second cache level", "the Redis cache level", nullptr},
-    {"CACHE_L3_ENABLED", SettingKind::boolean, "false", "third cache level", "the database cache level", nullptr},
-    {"CACHE_PLAIN_KEYS", SettingKind::boolean, "false", "write keys of people plainly to Redis",
-     "the Redis cache level", nullptr},
+    {"CACHE_L3_ENABLED", SettingKind::boolean, "false",
+     "third cache level: a SQLite file in the data folder, which outlives the process", "",
+     boolean<&Settings::cache_l3_enabled>},
+    {"CACHE_PLAIN_KEYS", SettingKind::boolean, "false",
+     "write keys of people plainly into the names of cached values; refused in production", "",
+     boolean<&Settings::cache_plain_keys>},
     {"REDIS_URL", SettingKind::secret, "", "redis://, rediss:// or redis+sentinel:// address", "the Redis client",
      nullptr},
     {"REDIS_ADDR", SettingKind::text, "", "host:port, where REDIS_URL is not given", "the Redis client", nullptr},
@@ -465,6 +474,13 @@ void check_together(const Settings& settings, std::vector<FieldViolation>& fault
     same_port("METRICS_PORT", settings.metrics_port, settings.http_port);
     same_port("METRICS_PORT", settings.metrics_port, settings.grpc_port);
   }
+  if (auto allowed = cache::check_foreign({.ttl = settings.cache_foreign_ttl}); !allowed) {
+    faults.push_back({"CACHE_FOREIGN_TTL", allowed.error().message});
+  }
+  if (settings.app_env == "production" && settings.cache_plain_keys) {
+    faults.push_back(
+        {"CACHE_PLAIN_KEYS", "true shows the keys of people to whoever reads a cache, and is refused in production"});
+  }
   if (settings.app_env == "production" && settings.database_url == "memory:") {
     faults.push_back({"DATABASE_URL", "memory: forgets every key at exit and is refused in production"});
   }
@@ -510,6 +526,7 @@ std::string flag_name(const Setting& setting) {
 
 Result<Loaded> load_settings(const Sources& sources) {
   TRY(Loaded loaded, Loader(sources).run());
+  loaded.settings.cache_l1_ttl_given = loaded.origins["CACHE_L1_DEFAULT_TTL"].where != "default";
   std::vector<FieldViolation> faults;
   check_together(loaded.settings, faults);
   if (!faults.empty()) {

@@ -141,6 +141,21 @@ TEST_F(SettingsTest, refuses_in_production_what_is_for_trying_out) {
   EXPECT_THAT(faults(), Contains(HasSubstr("DATABASE_URL")));
 }
 
+TEST_F(SettingsTest, names_the_rule_of_the_regulator_that_a_cache_would_break) {
+  environment_["CACHE_FOREIGN_TTL"] = "181s";
+  EXPECT_THAT(faults(), Contains(testing::AllOf(HasSubstr("CACHE_FOREIGN_TTL"), HasSubstr("rule foreign_ttl"))));
+  environment_["CACHE_FOREIGN_TTL"] = "180s";
+  EXPECT_TRUE(load());
+}
+
+TEST_F(SettingsTest, plain_cache_keys_are_for_development_only) {
+  environment_["CACHE_PLAIN_KEYS"] = "true";
+  EXPECT_TRUE(load());
+  environment_["APP_ENV"] = "production";
+  environment_["CHAVEIRO_ISPBS"] = "12345678";
+  EXPECT_THAT(faults(), Contains(HasSubstr("CACHE_PLAIN_KEYS")));
+}
+
 TEST(SettingsTable, has_one_row_a_name_and_one_flag_a_row) {
   std::set<std::string> names, flags;
   for (const Setting& setting : all_settings()) {

@@ -61,10 +61,11 @@ std::vector<Registry::Watch> watch_lookups(const dir::LookupFile& log, Registry&
 // Everything in files below the data folder.
 class FileStorage final : public Storage {
  public:
-  FileStorage(FolderLock lock, std::unique_ptr<dir::Store> store, clients::sqlite::SqliteStore* database,
-              bool on_server, std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring,
-              Registry& metrics)
+  FileStorage(FolderLock lock, std::string own_folder, std::unique_ptr<dir::Store> store,
+              clients::sqlite::SqliteStore* database, bool on_server, std::unique_ptr<dir::LookupFile> lookups,
+              std::string data, const Keyring& keyring, Registry& metrics)
       : lock_(std::move(lock)),
+        own_folder_(std::move(own_folder)),
         store_(std::move(store)),
         database_(database),
         on_server_(on_server),
@@ -74,6 +75,7 @@ class FileStorage final : public Storage {
         watches_(watch_lookups(*lookups_, metrics)) {}
 
   dir::Store& store() override { return *store_; }
+  const std::string& own_folder() const override { return own_folder_; }
   dir::LookupLog& lookups() override { return *lookups_; }
   Result<void> check_lookups() override { return lookups_->sync(); }
   Result<std::uint64_t> purge_lookups(UtcTime before) override {
@@ -113,6 +115,7 @@ class FileStorage final : public Storage {
 
  private:
   FolderLock lock_;
+  std::string own_folder_;
   std::unique_ptr<dir::Store> store_;
   clients::sqlite::SqliteStore* database_;  // null: memory, or a server
   bool on_server_;
@@ -209,9 +212,9 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   if (const std::uint64_t torn = lookups->counts().torn; torn > 0) {
     log.warn("a look-up record that a crash tore was cut off", {{"bytes", torn}});
   }
-  return std::unique_ptr<Storage>(std::make_unique<FileStorage>(std::move(writer.lock), std::move(store), database,
-                                                                is_server(settings), std::move(lookups), settings.data,
-                                                                keyring, metrics));
+  return std::unique_ptr<Storage>(std::make_unique<FileStorage>(
+      std::move(writer.lock), settings.data + "/writers/" + writer.name, std::move(store), database,
+      is_server(settings), std::move(lookups), settings.data, keyring, metrics));
 }
 
 Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,

@@ -28,6 +28,8 @@ class Storage {
   virtual ~Storage() = default;
   virtual directory::Store& store() = 0;
   virtual directory::LookupLog& lookups() = 0;
+  // A folder that no other server uses.
+  virtual const std::string& own_folder() const = 0;
   // Does another server run on the same data folder, as during an upgrade?
   virtual bool shared() const = 0;
   // Removes look-up records of months that ended before.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,15 @@ struct CacheStats {
   std::vector<LevelStats> levels;  // the origin comes last: hits are loads that succeeded, errors those that failed
 };
 
+// What is held of a key, for people.
+struct Shown {
+  std::string text;  // the value as it travels to slower levels; empty: it is known that there is none
+  bool found = false;
+  Level level = Level::none;
+  Micros age{0}, fresh_left{0};
+  std::uint64_t version = 0;
+};
+
 // Where a key is and why it is answered as it is.
 struct Explanation {
   struct At {
@@ -41,6 +51,7 @@ struct Explanation {
   };
   std::vector<At> levels;       // as they would be asked
   Level answers = Level::none;  // the first with something fresh; none: the source would be asked
+  std::string strategy;         // what a miss and a write do
   std::string why;              // a sentence for people
 };
 
@@ -51,6 +62,8 @@ class Administered {
   virtual ~Administered() = default;
   virtual const std::string& name() const = 0;
   virtual CacheStats stats() const = 0;
+  // Through the levels, never from the source. Nothing: no level has it. Errors: invalid, where the values have no form as text.
+  virtual Result<std::optional<Shown>> show(std::string_view key, Deadline deadline) = 0;
   virtual Explanation explain(std::string_view key, Deadline deadline) = 0;
   virtual Reached invalidate(std::string_view key, std::uint64_t version, Deadline deadline) = 0;
   virtual Reached invalidate_tag(std::string_view tag, Deadline deadline) = 0;
@@ -70,9 +83,10 @@ class Administered {
 // Caches enter after they are made and leave before they go.
 class Catalogue {
  public:
-  // A second cache of the same name is a bug.
-  void add(Administered& cache) {
-    caches_.with([&](auto& caches) { CHECK(caches.emplace(cache.name(), &cache).second); });
+  // `prefixes`: how its keys begin. A second cache of the same name is a bug.
+  void add(Administered& cache, std::vector<std::string> prefixes = {}) {
+    caches_.with(
+        [&](auto& caches) { CHECK(caches.emplace(cache.name(), Listed{&cache, std::move(prefixes)}).second); });
   }
   void remove(const Administered& cache) {
     caches_.with([&](auto& caches) { caches.erase(cache.name()); });
@@ -80,29 +94,45 @@ class Catalogue {
   Administered* find(std::string_view name) const {
     return caches_.with([&](const auto& caches) -> Administered* {
       const auto found = caches.find(name);
-      return found == caches.end() ? nullptr : found->second;
+      return found == caches.end() ? nullptr : found->second.cache;
     });
   }
   // fn(Administered&), which must be quick and not come back here.
   template <class Fn>
   void each(Fn fn) const {
     const auto caches = caches_.lock();
-    for (const auto& [name, cache] : *caches) fn(*cache);
+    for (const auto& [name, listed] : *caches) fn(*listed.cache);
   }
   template <class Fn>
   void with(std::string_view name, Fn fn) const {
     const auto caches = caches_.lock();
-    if (const auto found = caches->find(name); found != caches->end()) fn(*found->second);
+    if (const auto found = caches->find(name); found != caches->end()) fn(*found->second.cache);
+  }
+  // The cache whose keys begin like this one; of several the one that says most about them.
+  Administered* owner_of(std::string_view key) const {
+    const auto caches = caches_.lock();
+    Administered* owner = nullptr;
+    std::size_t longest = 0;
+    for (const auto& [name, listed] : *caches) {
+      for (const std::string& prefix : listed.prefixes) {
+        if (key.starts_with(prefix) && prefix.size() > longest) owner = listed.cache, longest = prefix.size();
+      }
+    }
+    return owner;
   }
   std::vector<CacheStats> stats() const {
     const auto caches = caches_.lock();
     std::vector<CacheStats> all;
-    for (const auto& [name, cache] : *caches) all.push_back(cache->stats());
+    for (const auto& [name, listed] : *caches) all.push_back(listed.cache->stats());
     return all;
   }
 
  private:
-  Guarded<std::map<std::string, Administered*, std::less<>>> caches_;
+  struct Listed {
+    Administered* cache = nullptr;
+    std::vector<std::string> prefixes;
+  };
+  Guarded<std::map<std::string, Listed, std::less<>>> caches_;
 };
 
 }  // namespace chaveiro::cache

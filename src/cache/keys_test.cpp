@@ -33,6 +33,22 @@ TEST(Keys, are_spelled_to_the_letter_with_their_times) {
   expect(plain().idempotency("r"), "bridge:idempotency:r", 24h);
 }
 
+TEST(Keys, take_their_times_from_the_options) {
+  const KeyBuilder keys(Secret("installation"), PersonalKeys::plain, {.entry = 7s, .account = 8s, .claim = 9s});
+  EXPECT_EQ(keys.entry_by_id("1").ttl, 7s);
+  EXPECT_EQ(keys.entry_by_key("EVP", "1").ttl, 7s);
+  EXPECT_EQ(keys.account_by_id("1").ttl, 8s);
+  EXPECT_EQ(keys.claim_status("1").ttl, 9s);
+}
+
+TEST(Keys, find_the_wire_name_of_what_people_write) {
+  const std::string wire = hidden().entry_by_key("CPF", "12345678909").wire;
+  EXPECT_EQ(hidden().wire_of("dict:entry:key:CPF:12345678909"), wire);
+  EXPECT_EQ(hidden().wire_of(wire), wire);
+  EXPECT_EQ(hidden().wire_of("dict:entry:id:7"), "dict:entry:id:7");
+  EXPECT_EQ(plain().wire_of("dict:entry:key:CPF:12345678909"), "dict:entry:key:CPF:12345678909");
+}
+
 TEST(Keys, hide_personal_values_on_the_wire) {
   for (const auto& [type, value] : {std::pair{"CPF", "12345678909"}, {"PHONE", "+5511987654321"}, {"EMAIL", "a@b.c"}}) {
     const std::string wire = hidden().entry_by_key(type, value).wire;

@@ -27,7 +27,8 @@ constexpr RuleText rules[] = {
 Error forbids(Rule rule, std::string_view option) {
   const RuleText& it = *std::ranges::find(rules, rule, &RuleText::rule);
   return fail(Code::forbidden, "RegulatorForbids",
-              std::string(option) + ": " + std::string(it.text) + " (" + std::string(it.section) + ")");
+              std::string(option) + ": " + std::string(it.text) + " (rule " + std::string(it.name) + ", " +
+                  std::string(it.section) + ")");
 }
 
 }  // namespace

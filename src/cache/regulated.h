@@ -77,6 +77,8 @@ class ForeignAnswers {
     return ttl > Micros{0};
   }
   void forget(std::string_view key, Deadline deadline) { (void)cache_->invalidate(key, 0, deadline); }
+  // As Tiered's.
+  void tick() { cache_->tick(); }
   Administered& administered() { return *cache_; }
 
  private:

@@ -69,7 +69,8 @@ class Tiered final : public Administered {
 
   // Memory only; never waits, never loads. Nothing: memory has nothing fresh (a kept failure counts as nothing).
   std::optional<Answer<V>> peek(std::string_view key);
-  // fn(const V*) with the value where it lies (null: known that there is none); false: not in memory.
+  // fn(const V*), or fn(const std::shared_ptr<const V>&), with the value where it lies (null: known that there is none); false: not in
+  // memory.
   template <class Fn>
   bool peek_with(std::string_view key, Fn&& fn);
 
@@ -115,6 +116,7 @@ class Tiered final : public Administered {
   const std::string& name() const override { return options_.name; }
   const TieredOptions& options() const { return options_; }
   CacheStats stats() const override;
+  Result<std::optional<Shown>> show(std::string_view key, Deadline deadline) override;
   Explanation explain(std::string_view key, Deadline deadline) override;
   // Makes good what slower levels are owed, one small step each. True: nothing is owed.
   bool settle(Deadline deadline);
@@ -186,6 +188,7 @@ class Tiered final : public Administered {
                     std::vector<std::string> tags) const;
   Answer<V> answer_of(const Held<V>& held, Level level, SteadyTime now) const;
   Micros jittered(Micros ttl) const;
+  const std::string& connector() const { return options_.connector.empty() ? options_.name : options_.connector; }
   static std::string group_tag(std::string_view group) { return "group\x1f" + std::string(group); }
 
   const TieredOptions options_;

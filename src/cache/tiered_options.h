@@ -33,8 +33,10 @@ struct FarOptions {
 };
 
 struct TieredOptions {
-  std::string name = "cache";  // in metrics (label `connector`), logs, administration
+  std::string name = "cache";  // in logs and administration
+  std::string connector;       // label `connector` of metrics; empty: the name
   std::string endpoint;        // label `endpoint` of metrics; empty: none
+  std::string strategy;        // for people: what a miss and a write do, "write-through"; empty: "cache-aside"
   std::string prefix;          // before the keys in the slower levels; empty: none
 
   Micros ttl = std::chrono::minutes{5};  // of values that bring none; 0: nothing is kept

@@ -115,7 +115,10 @@ bool Tiered<V>::peek_with(std::string_view key, Fn&& fn) {
     if (now >= held.fresh_until || !stamps_.holds(held.stamp, held.cells)) return;
     if (held.value == nullptr && held.failure != nullptr) return;
     hit = true;
-    fn(held.value.get());
+    if constexpr (std::invocable<Fn, const std::shared_ptr<const V>&>)
+      fn(held.value);
+    else
+      fn(held.value.get());
   });
   (hit ? l1_metrics_.hits : l1_metrics_.misses).add();
   return hit;

@@ -49,10 +49,10 @@ Tiered<V>::Tiered(TieredOptions options, TieredParts<V> parts, Codec codec)
     : options_(std::move(options)),
       parts_(std::move(parts)),
       clock_(parts_.clock),
-      l1_metrics_(parts_.metrics, Level::l1, options_.name, options_.endpoint),
-      l2_metrics_(parts_.metrics, Level::l2, options_.name, options_.endpoint),
-      l3_metrics_(parts_.metrics, Level::l3, options_.name, options_.endpoint),
-      origin_metrics_(parts_.metrics, Level::origin, options_.name, options_.endpoint),
+      l1_metrics_(parts_.metrics, Level::l1, connector(), options_.endpoint),
+      l2_metrics_(parts_.metrics, Level::l2, connector(), options_.endpoint),
+      l3_metrics_(parts_.metrics, Level::l3, connector(), options_.endpoint),
+      origin_metrics_(parts_.metrics, Level::origin, connector(), options_.endpoint),
       near_(options_.l1, clock_),
       codec_(std::move(codec)),
       jobs_(std::size_t{0}) {
@@ -405,6 +405,21 @@ CacheStats Tiered<V>::stats() const {
 }
 
 template <class V>
+Result<std::optional<Shown>> Tiered<V>::show(std::string_view key, Deadline deadline) {
+  if (!parts_.values.encode)
+    return fail(Code::invalid, "CacheOptions", "the values of this cache have no form as text");
+  TRY(const Answer<V> answer, get_or_load(key, {}, deadline));
+  if (!answer.known()) return std::optional<Shown>{};
+  Shown shown{.text = answer.value ? parts_.values.encode(*answer.value) : std::string(),
+              .found = answer.found(),
+              .level = answer.level,
+              .age = answer.age,
+              .fresh_left = answer.fresh_left,
+              .version = answer.version};
+  return std::optional<Shown>(std::move(shown));
+}
+
+template <class V>
 Explanation Tiered<V>::explain(std::string_view key, Deadline deadline) {
   Explanation told;
   const SteadyTime now = clock_.steady();
@@ -441,6 +456,7 @@ Explanation Tiered<V>::explain(std::string_view key, Deadline deadline) {
     else
       note(far->level(), found->fresh_left <= Micros{0} ? "stale" : held->value ? "fresh" : "none known", &*held);
   }
+  told.strategy = options_.strategy.empty() ? "cache-aside" : options_.strategy;
   told.why = told.answers != Level::none ? std::string(to_string(told.answers)) +
                                                " answers: it is the first level with something within its time to live"
                                          : "no level has anything within its time to live: the source is asked";

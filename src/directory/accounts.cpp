@@ -48,7 +48,7 @@ Result<Account> Accounts::create(const Context& context, const CreateAccount& re
 Result<Account> Accounts::get(const Context& context, const AccountId& id) {
   const Ispb& ispb = context.caller.ispb;
   TRY_VOID(authorise(context.caller, Permission::read_accounts, ispb, id));
-  TRY(auto account, store_.account(id, context.deadline));
+  TRY(auto account, reads_.account(id, context.deadline));
   if (!account || account->ispb != ispb) return not_found();
   return std::move(*account);
 }
@@ -87,7 +87,7 @@ Result<AccountVerification> Accounts::verify(const Context& context, const Accou
                                              std::string_view holder_tax_id) {
   const Ispb& ispb = context.caller.ispb;
   TRY_VOID(authorise(context.caller, Permission::read_accounts, ispb, id));
-  TRY(const auto account, store_.account(id, context.deadline));
+  TRY(const auto account, reads_.account(id, context.deadline));
   if (!account || account->ispb != ispb) return AccountVerification{};
   return AccountVerification{.exists = true,
                              .open = account->status == AccountStatus::open,

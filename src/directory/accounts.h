@@ -30,7 +30,9 @@ struct AccountVerification {
 
 class Accounts {
  public:
-  Accounts(Store& store, const Clock& clock, PersonRules rules) : store_(store), clock_(clock), rules_(rules) {}
+  // `reads`: where get() and verify() read; null: the store.
+  Accounts(Store& store, const Clock& clock, PersonRules rules, Reads* reads = nullptr)
+      : store_(store), reads_(reads != nullptr ? *reads : store), clock_(clock), rules_(rules) {}
 
   // Repeat-safe: the same account again is answered with the stored one; with another holder it is conflict
   // "AccountExists".
@@ -43,6 +45,7 @@ class Accounts {
 
  private:
   Store& store_;
+  Reads& reads_;
   const Clock& clock_;
   PersonRules rules_;
 };

@@ -23,6 +23,7 @@ const Ispb& ispb_of(const Claim& claim, ClaimRole role) {
 
 struct Claims::Impl {
   Store& store;
+  Reads& answers;  // what is shown; decisions read the store
   Registry& registry;
   const Clock& clock;
   KeyRules rules;
@@ -31,33 +32,33 @@ struct Claims::Impl {
   UuidV7 ids;
 
   // The account of one side. The donor's is that of its entry, which stays readable after its deletion.
-  Result<AccountId> account_of(const Claim& claim, ClaimRole role, Deadline deadline) {
+  Result<AccountId> account_of(Reads& from, const Claim& claim, ClaimRole role, Deadline deadline) {
     if (role == ClaimRole::claimer) return claim.claimer_account.id;
-    TRY(const auto entry, store.entry(claim.donor_entry, deadline));
+    TRY(const auto entry, from.entry(claim.donor_entry, deadline));
     return entry ? entry->account.id : AccountId{};
   }
 
   // Does the caller stand on that side, with an account that he may touch?
-  Result<bool> stands(const Context& context, Permission permission, const Claim& claim, ClaimRole role) {
+  Result<bool> stands(Reads& from, const Context& context, Permission permission, const Claim& claim, ClaimRole role) {
     if (context.caller.ispb != ispb_of(claim, role)) return false;
-    TRY(const AccountId account, account_of(claim, role, context.deadline));
+    TRY(const AccountId account, account_of(from, claim, role, context.deadline));
     return sees_account(context.caller, permission, account);
   }
 
   // Claims of others do not exist for the caller.
-  Result<Claim> seen(const Context& context, Permission permission, const ClaimId& id) {
+  Result<Claim> seen(Reads& from, const Context& context, Permission permission, const ClaimId& id) {
     TRY_VOID(authorise(context.caller, permission, context.caller.ispb));
-    TRY(auto claim, store.claim(id, context.deadline));
+    TRY(auto claim, from.claim(id, context.deadline));
     if (!claim) return not_found();
-    TRY(const bool as_donor, stands(context, permission, *claim, ClaimRole::donor));
-    TRY(const bool as_claimer, stands(context, permission, *claim, ClaimRole::claimer));
+    TRY(const bool as_donor, stands(from, context, permission, *claim, ClaimRole::donor));
+    TRY(const bool as_claimer, stands(from, context, permission, *claim, ClaimRole::claimer));
     if (!as_donor && !as_claimer) return not_found();
     return std::move(*claim);
   }
 
   Result<Claim> seen_as(const Context& context, ClaimRole role, const ClaimId& id) {
-    TRY(Claim claim, seen(context, Permission::write_claims, id));
-    TRY(const bool allowed, stands(context, Permission::write_claims, claim, role));
+    TRY(Claim claim, seen(store, context, Permission::write_claims, id));
+    TRY(const bool allowed, stands(store, context, Permission::write_claims, claim, role));
     if (!allowed) return wrong_side(role);
     return claim;
   }
@@ -106,8 +107,9 @@ struct Claims::Impl {
 };
 
 Claims::Claims(Store& store, Registry& registry, const Clock& clock, KeyRules rules, std::vector<Ispb> served,
-               ClaimPeriods periods)
-    : impl_(new Impl{store, registry, clock, rules, std::move(served), periods, {}}) {}
+               ClaimPeriods periods, Reads* reads)
+    : impl_(
+          new Impl{store, reads != nullptr ? *reads : store, registry, clock, rules, std::move(served), periods, {}}) {}
 
 Claims::~Claims() = default;
 
@@ -143,7 +145,7 @@ Result<Claim> Claims::start(const Context& context, const StartClaim& request) {
 }
 
 Result<Claim> Claims::get(const Context& context, const ClaimId& id) {
-  return impl_->seen(context, Permission::read_claims, id);
+  return impl_->seen(impl_->answers, context, Permission::read_claims, id);
 }
 
 Result<Page<Claim>> Claims::list(const Context& context, ClaimFilter filter, const PageRequest& page) {
@@ -174,7 +176,7 @@ Result<Claim> Claims::confirm(const Context& context, const ClaimId& id, Reason 
 
 Result<Claim> Claims::cancel(const Context& context, const ClaimId& id, std::optional<ClaimRole> role, Reason reason) {
   return decide_until_fresh([&]() -> Result<Claim> {
-    TRY(const Claim any_side, impl_->seen(context, Permission::write_claims, id));
+    TRY(const Claim any_side, impl_->seen(impl_->store, context, Permission::write_claims, id));
     TRY(const ClaimRole by, impl_->cancelling_role(context, any_side, role));
     TRY(Claim claim, impl_->seen_as(context, by, id));
     if (repeats_cancel(claim, by, reason)) return claim;

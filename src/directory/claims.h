@@ -37,9 +37,9 @@ struct CompleteClaim {
 
 class Claims {
  public:
-  // `served`: the participants that are ours (CHAVEIRO_ISPBS).
+  // `served`: the participants that are ours (CHAVEIRO_ISPBS). `reads`: where get() reads; null: the store.
   Claims(Store& store, Registry& registry, const Clock& clock, KeyRules rules, std::vector<Ispb> served,
-         ClaimPeriods periods = {});
+         ClaimPeriods periods = {}, Reads* reads = nullptr);
   ~Claims();
 
   Result<Claim> start(const Context& context, const StartClaim& request);

@@ -81,8 +81,10 @@ struct Entries::Ids {
   UuidV7 maker;
 };
 
-Entries::Entries(Store& store, Registry& registry, const Clock& clock, KeyRules rules, EntryOptions options)
+Entries::Entries(Store& store, Registry& registry, const Clock& clock, KeyRules rules, EntryOptions options,
+                 Reads* reads)
     : store_(store),
+      reads_(reads != nullptr ? *reads : store),
       registry_(registry),
       clock_(clock),
       rules_(rules),
@@ -141,12 +143,12 @@ Result<Entry> Entries::create(const Context& context, const CreateEntry& request
 
 Result<Entry> Entries::get(const Context& context, const EntryId& id) {
   TRY_VOID(authorise(context.caller, Permission::read_entries, context.caller.ispb));
-  return seen(context, Permission::read_entries, store_.entry(id, context.deadline));
+  return seen(context, Permission::read_entries, reads_.entry(id, context.deadline));
 }
 
 Result<Entry> Entries::get(const Context& context, const Key& key) {
   TRY_VOID(authorise(context.caller, Permission::read_entries, context.caller.ispb));
-  return seen(context, Permission::read_entries, store_.live_entry(key, context.deadline));
+  return seen(context, Permission::read_entries, reads_.live_entry(key, context.deadline));
 }
 
 Result<Page<Entry>> Entries::list(const Context& context, EntryFilter filter, const PageRequest& page) {

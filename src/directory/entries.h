@@ -52,7 +52,9 @@ struct EntryOptions {
 
 class Entries {
  public:
-  Entries(Store& store, Registry& registry, const Clock& clock, KeyRules rules, EntryOptions options = {});
+  // `reads`: where get() reads; null: the store.
+  Entries(Store& store, Registry& registry, const Clock& clock, KeyRules rules, EntryOptions options = {},
+          Reads* reads = nullptr);
   ~Entries();
 
   Result<Entry> create(const Context& context, const CreateEntry& request);
@@ -75,6 +77,7 @@ class Entries {
                            std::string_view order);
 
   Store& store_;
+  Reads& reads_;
   Registry& registry_;
   const Clock& clock_;
   KeyRules rules_;

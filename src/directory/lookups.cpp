@@ -47,8 +47,8 @@ Result<void> check_payment(const LookupRequest& request, Needs needs) {
 }
 
 // The entry itself, or why it is not shown.
-Result<Entry> own(Entry entry) {
-  switch (entry.status) {
+Result<EntryMemory::Shared> own(EntryMemory::Shared entry) {
+  switch (entry->status) {
     case EntryStatus::active:
       return entry;
     case EntryStatus::blocked:
@@ -60,7 +60,7 @@ Result<Entry> own(Entry entry) {
   return fail(Code::not_found, "NotFound", "no entry with this key");
 }
 
-LookupOutcome outcome_of(const Result<Entry>& answer) {
+LookupOutcome outcome_of(const Result<EntryMemory::Shared>& answer) {
   if (answer) return LookupOutcome::found;
   switch (answer.error().code) {
     case Code::not_found:
@@ -80,7 +80,14 @@ LookupOutcome outcome_of(const Result<Entry>& answer) {
 std::string_view to_string(LookupSource source) { return name_of(sources, source); }
 
 Digest lookup_hash_of(const HmacKey& installation_key, const Key& key) {
-  return installation_key.sign(std::string(to_string(key.type())) + ":" + key.value());
+  char text[128];
+  const std::string_view type = to_string(key.type());
+  const std::size_t size = type.size() + 1 + key.value().size();
+  if (size > sizeof text) return installation_key.sign(std::string(type) + ":" + key.value());
+  type.copy(text, type.size());
+  text[type.size()] = ':';
+  key.value().copy(text + type.size() + 1, key.value().size());
+  return installation_key.sign(std::string_view(text, size));
 }
 
 Entry masked_for_people(Entry entry) {
@@ -104,19 +111,29 @@ Lookups::Lookups(Store& store, EntryMemory* memory, Registry& registry, LookupLo
 std::optional<Result<LookupAnswer>> Lookups::cached(const Context& context, const LookupRequest& request) {
   if (memory_ == nullptr) return std::nullopt;
   if (auto allowed = admitted(context, request); !allowed) return Result<LookupAnswer>(std::move(allowed).error());
-  auto known = memory_->peek(request.key);
+  const Digest hash = lookup_hash_of(installation_key_, request.key);
+  auto known = memory_->peek(request.key, hash);
   // That we have none says nothing about the registry, which may have to be waited for.
   if (!known || !*known) return std::nullopt;
-  return recorded(context, request, own(std::move(**known)), LookupSource::memory);
+  return recorded({context, request, hash}, own(*std::move(known)), LookupSource::memory);
 }
 
 Result<LookupAnswer> Lookups::lookup(const Context& context, const LookupRequest& request) {
   TRY_VOID(admitted(context, request));
-  auto entry = memory_ != nullptr ? memory_->get(request.key, context.deadline)
-                                  : store_.live_entry(request.key, context.deadline);
-  if (!entry) return recorded(context, request, std::move(entry).error(), LookupSource::store);
-  if (*entry) return recorded(context, request, own(std::move(**entry)), LookupSource::store);
-  return recorded(context, request, from_registry(context, request), LookupSource::registry);
+  const Digest hash = lookup_hash_of(installation_key_, request.key);
+  const Asked asked{context, request, hash};
+  auto entry = from_base(asked);
+  LookupSource source = LookupSource::store;
+  if (!entry) return recorded(asked, std::move(entry).error(), source);
+  if (*entry) return recorded(asked, own(*std::move(entry)), source);
+  auto foreign = from_registry(asked, source);
+  return recorded(asked, std::move(foreign), source);
+}
+
+Result<EntryMemory::Shared> Lookups::from_base(const Asked& asked) {
+  if (memory_ != nullptr) return memory_->get(asked.request.key, asked.hash, asked.context.deadline);
+  TRY(auto entry, store_.live_entry(asked.request.key, asked.context.deadline));
+  return entry ? std::make_shared<const Entry>(*std::move(entry)) : nullptr;
 }
 
 Result<void> Lookups::admitted(const Context& context, const LookupRequest& request) const {
@@ -124,27 +141,40 @@ Result<void> Lookups::admitted(const Context& context, const LookupRequest& requ
   return check_payment(request, Needs::nothing);
 }
 
-Result<Entry> Lookups::from_registry(const Context& context, const LookupRequest& request) {
-  TRY_VOID(check_payment(request, Needs::both));
-  return registry_.lookup({request.key, context.caller.ispb, *request.payer_id, *request.end_to_end_id},
-                          context.deadline);
+// What the regulator lets be kept comes before the registry is asked: a look-up that does not leave costs no tokens.
+Result<EntryMemory::Shared> Lookups::from_registry(const Asked& asked, LookupSource& source) {
+  source = LookupSource::registry;
+  TRY_VOID(check_payment(asked.request, Needs::both));
+  if (memory_ != nullptr) {
+    if (Shared kept = memory_->foreign(asked.hash)) {
+      source = LookupSource::memory;
+      return kept;
+    }
+  }
+  TRY(auto answer, registry_.lookup({asked.request.key, asked.context.caller.ispb, *asked.request.payer_id,
+                                     *asked.request.end_to_end_id},
+                                    asked.context.deadline));
+  auto entry = std::make_shared<const Entry>(std::move(answer.entry));
+  if (memory_ != nullptr) memory_->keep_foreign(asked.hash, entry, answer.cache_control, answer.age);
+  return Shared(std::move(entry));
 }
 
-Result<LookupAnswer> Lookups::recorded(const Context& context, const LookupRequest& request, Result<Entry> found,
-                                       LookupSource source) {
+Result<LookupAnswer> Lookups::recorded(const Asked& asked, Result<Shared> found, LookupSource source) {
+  const Caller& caller = asked.context.caller;
+  const LookupRequest& request = asked.request;
   LookupRecord record{.at = clock_.now(),
-                      .ispb = context.caller.ispb,
-                      .actor = context.caller.subject,
-                      .correlation_id = context.correlation_id,
-                      .key_hash = lookup_hash_of(installation_key_, request.key),
+                      .ispb = caller.ispb,
+                      .actor = caller.subject,
+                      .correlation_id = asked.context.correlation_id,
+                      .key_hash = asked.hash,
                       .end_to_end_id = request.end_to_end_id.value_or(""),
                       .outcome = outcome_of(found)};
   if (request.payer_id) record.payer_hash = installation_key_.sign(*request.payer_id);
-  if (found) record.entry = found->id;
+  if (found) record.entry = (*found)->id;
   TRY_VOID(log_.append(record));
   if (!found) return std::move(found).error();
-  if (permits(context.caller.roles, Permission::see_full_lookup)) return LookupAnswer{std::move(*found), source, false};
-  return LookupAnswer{masked_for_people(std::move(*found)), source, true};
+  if (permits(caller.roles, Permission::see_full_lookup)) return LookupAnswer{*std::move(found), source, false};
+  return LookupAnswer{std::make_shared<const Entry>(masked_for_people(**found)), source, true};
 }
 
 }  // namespace chaveiro::directory

@@ -12,6 +12,7 @@
 //          exhausted (log full, registry's limits), forbidden, and those of Store and Registry.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -33,7 +34,7 @@ enum class LookupSource : std::uint8_t { memory = 1, store, registry };
 std::string_view to_string(LookupSource source);  // memory store registry
 
 struct LookupAnswer {
-  Entry entry;
+  std::shared_ptr<const Entry> entry;  // never null
   LookupSource source = LookupSource::store;
   bool masked = false;  // true: names and tax id are shown as the regulator allows for people; see masked_for_people
 };
@@ -46,14 +47,21 @@ Entry masked_for_people(Entry entry);
 // the bare tax id).
 Digest lookup_hash_of(const HmacKey& installation_key, const Key& key);
 
-// Entries that lie in memory, as the look-up sees them. The cache implements it.
+// Entries that lie in memory, as the look-up sees them. The cache implements it. `hash` is lookup_hash_of the key, which the
+// look-up has at hand.
 class EntryMemory {
  public:
+  using Shared = std::shared_ptr<const Entry>;
+
   virtual ~EntryMemory() = default;
-  // Never waits. nullopt: not in memory. Inside: the live entry, or nothing where memory knows that there is none.
-  virtual std::optional<std::optional<Entry>> peek(const Key& key) = 0;
-  // Through memory to the store.
-  virtual Result<std::optional<Entry>> get(const Key& key, Deadline deadline) = 0;
+  // Never waits. nullopt: not in memory. Inside: the live entry, or null where memory knows that there is none.
+  virtual std::optional<Shared> peek(const Key& key, const Digest& hash) = 0;
+  // Through memory to the store. Null: there is none.
+  virtual Result<Shared> get(const Key& key, const Digest& hash, Deadline deadline) = 0;
+  // Entries of other participants, as far as the regulator lets them be kept. Null: not kept.
+  virtual Shared foreign(const Digest& hash) = 0;
+  virtual void keep_foreign(const Digest& hash, Shared entry, std::string_view cache_control,
+                            std::chrono::seconds age) = 0;
 };
 
 class Lookups {
@@ -66,11 +74,18 @@ class Lookups {
   Result<LookupAnswer> lookup(const Context& context, const LookupRequest& request);
 
  private:
+  using Shared = EntryMemory::Shared;
+  struct Asked {
+    const Context& context;
+    const LookupRequest& request;
+    const Digest& hash;  // of the key
+  };
+
   Result<void> admitted(const Context& context, const LookupRequest& request) const;
-  Result<Entry> from_registry(const Context& context, const LookupRequest& request);
+  Result<Shared> from_base(const Asked& asked);
+  Result<Shared> from_registry(const Asked& asked, LookupSource& source);
   // Writes the record, then makes the answer: a look-up that cannot be recorded is not answered.
-  Result<LookupAnswer> recorded(const Context& context, const LookupRequest& request, Result<Entry> found,
-                                LookupSource source);
+  Result<LookupAnswer> recorded(const Asked& asked, Result<Shared> found, LookupSource source);
 
   Store& store_;
   EntryMemory* memory_;

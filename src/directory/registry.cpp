@@ -11,7 +11,7 @@ Result<Registry::Registered> EmbeddedRegistry::register_entry(const Registration
   return Registered{std::move(key), now, registration.owned_since.value_or(now)};
 }
 
-Result<Entry> EmbeddedRegistry::lookup(const ForeignLookup&, Deadline) {
+Result<Registry::ForeignEntry> EmbeddedRegistry::lookup(const ForeignLookup&, Deadline) {
   return fail(Code::not_found, "NotFound", "no entry with this key");
 }
 

@@ -42,8 +42,14 @@ class Registry {
   };
   virtual Result<Registered> register_entry(const Registration& registration, Deadline deadline) = 0;
 
+  // An entry of another participant, with what its registry says about keeping it.
+  struct ForeignEntry {
+    Entry entry;
+    std::string cache_control = {};  // header field of the answer; empty: there was none, and it is not kept
+    std::chrono::seconds age{0};     // field Age
+  };
   // Whose key is it, if it is not ours? Errors: not_found "NotFound", conflict "EntryBlocked", exhausted "RateLimited".
-  virtual Result<Entry> lookup(const ForeignLookup& lookup, Deadline deadline) = 0;
+  virtual Result<ForeignEntry> lookup(const ForeignLookup& lookup, Deadline deadline) = 0;
 };
 
 // Makes EVPs, says yes to every registration and knows no foreign key.
@@ -51,7 +57,7 @@ class EmbeddedRegistry final : public Registry {
  public:
   explicit EmbeddedRegistry(const Clock& clock) : clock_(clock) {}
   Result<Registered> register_entry(const Registration& registration, Deadline deadline) override;
-  Result<Entry> lookup(const ForeignLookup& lookup, Deadline deadline) override;
+  Result<ForeignEntry> lookup(const ForeignLookup& lookup, Deadline deadline) override;
 
  private:
   const Clock& clock_;

@@ -22,6 +22,7 @@
 
 #include "directory/audit.h"
 #include "directory/change.h"
+#include "directory/reads.h"
 
 namespace chaveiro::directory {
 
@@ -82,21 +83,14 @@ struct Statistics {
   std::uint64_t audit_records = 0;
 };
 
-class Store {
+class Store : public Reads {
  public:
-  virtual ~Store() = default;
-
-  // The live entry of a key, whichever participant of ours holds it.
-  virtual Result<std::optional<Entry>> live_entry(const Key& key, Deadline deadline) = 0;
-  virtual Result<std::optional<Entry>> entry(const EntryId& id, Deadline deadline) = 0;
   virtual Result<Page<Entry>> entries(const EntryFilter& filter, const PageRequest& page, Deadline deadline) = 0;
   // Bit n is set where slot n of the account is taken by a live entry.
   virtual Result<std::uint32_t> slots_taken(const AccountId& account, Deadline deadline) = 0;
 
-  virtual Result<std::optional<Account>> account(const AccountId& id, Deadline deadline) = 0;
   virtual Result<Page<Account>> accounts(const AccountFilter& filter, const PageRequest& page, Deadline deadline) = 0;
 
-  virtual Result<std::optional<Claim>> claim(const ClaimId& id, Deadline deadline) = 0;
   virtual Result<std::optional<Claim>> live_claim(const Key& key, Deadline deadline) = 0;
   virtual Result<Page<Claim>> claims(const ClaimFilter& filter, const PageRequest& page, Deadline deadline) = 0;
   // Live claims of which one of three clocks (resolution_end, completion_end, claimer_deadline) has passed, oldest
@@ -138,7 +132,13 @@ class Store {
   // Set once, before the first commit; must be quick and must not call the store.
   using CommitHook = std::function<void(std::uint64_t sequence, const Change& change)>;
   virtual void on_commit(CommitHook hook) = 0;
+  // Called where records were changed, or may have been, without a Change that tells of them: an erasure, a purge, a commit of
+  // which nobody can say whether it happened. Whoever keeps copies forgets them all. Otherwise as on_commit.
+  using ForgetHook = std::function<void()>;
+  virtual void on_forget(ForgetHook hook) = 0;
 
+  // Of the last commit, whoever made it; 0: there was none.
+  virtual Result<std::uint64_t> last_sequence(Deadline deadline) = 0;
   // Can it answer and write now? For /ready.
   virtual Result<void> check(Deadline deadline) = 0;
 };

@@ -55,23 +55,27 @@ class ToldHealth final : public api::HealthSource {
 class Memory final : public directory::EntryMemory {
  public:
   explicit Memory(directory::Store& store) : store_(store) {}
-  std::optional<std::optional<directory::Entry>> peek(const directory::Key& key) override {
-    return known_.with([&](const auto& known) -> std::optional<std::optional<directory::Entry>> {
+  std::optional<Shared> peek(const directory::Key& key, const directory::Digest&) override {
+    return known_.with([&](const auto& known) -> std::optional<Shared> {
       const auto found = known.find(key);
       if (found == known.end()) return std::nullopt;
-      return std::optional<directory::Entry>(found->second);
+      return found->second;
     });
   }
-  Result<std::optional<directory::Entry>> get(const directory::Key& key, Deadline deadline) override {
-    TRY(auto entry, store_.live_entry(key, deadline));
-    if (entry) known_.with([&](auto& known) { known.insert_or_assign(key, *entry); });
-    return entry;
+  Result<Shared> get(const directory::Key& key, const directory::Digest&, Deadline deadline) override {
+    TRY(const auto entry, store_.live_entry(key, deadline));
+    if (!entry) return Shared();
+    const auto shared = std::make_shared<const directory::Entry>(*entry);
+    known_.with([&](auto& known) { known.insert_or_assign(key, shared); });
+    return Shared(shared);
   }
+  Shared foreign(const directory::Digest&) override { return nullptr; }
+  void keep_foreign(const directory::Digest&, Shared, std::string_view, std::chrono::seconds) override {}
   void forget() { known_.lock()->clear(); }
 
  private:
   directory::Store& store_;
-  Guarded<std::map<directory::Key, directory::Entry>> known_;
+  Guarded<std::map<directory::Key, Shared>> known_;
 };
 
 // Administration that remembers what it was asked; only role admin may (operator for import and export).

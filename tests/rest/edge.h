@@ -46,15 +46,18 @@ class PreparedMemory final : public directory::EntryMemory {
     const std::lock_guard lock(mutex_);
     entries_.insert_or_assign(entry.key, entry);
   }
-  std::optional<std::optional<directory::Entry>> peek(const directory::Key& key) override {
+  std::optional<Shared> peek(const directory::Key& key, const directory::Digest&) override {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(key);
     if (found == entries_.end()) return std::nullopt;
-    return found->second;
+    return std::make_shared<const directory::Entry>(found->second);
   }
-  Result<std::optional<directory::Entry>> get(const directory::Key& key, Deadline deadline) override {
-    return store_.live_entry(key, deadline);
+  Result<Shared> get(const directory::Key& key, const directory::Digest&, Deadline deadline) override {
+    TRY(const auto entry, store_.live_entry(key, deadline));
+    return entry ? std::make_shared<const directory::Entry>(*entry) : nullptr;
   }
+  Shared foreign(const directory::Digest&) override { return nullptr; }
+  void keep_foreign(const directory::Digest&, Shared, std::string_view, std::chrono::seconds) override {}
 
  private:
   directory::Store& store_;

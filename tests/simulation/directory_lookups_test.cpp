@@ -19,17 +19,21 @@ class ListLog final : public LookupLog {
 class MapMemory final : public EntryMemory {
  public:
   explicit MapMemory(Store& store) : store_(store) {}
-  std::optional<std::optional<Entry>> peek(const Key& key) override {
+  std::optional<Shared> peek(const Key& key, const Digest&) override {
     const auto found = known.find(key);
     if (found == known.end()) return std::nullopt;
     return found->second;
   }
-  Result<std::optional<Entry>> get(const Key& key, Deadline deadline) override {
-    TRY(auto entry, store_.live_entry(key, deadline));
-    known[key] = entry;
-    return entry;
+  Result<Shared> get(const Key& key, const Digest&, Deadline deadline) override {
+    TRY(const auto entry, store_.live_entry(key, deadline));
+    return known[key] = entry ? std::make_shared<const Entry>(*entry) : nullptr;
   }
-  std::map<Key, std::optional<Entry>> known;
+  Shared foreign(const Digest& hash) override { return kept.contains(hash) ? kept[hash] : nullptr; }
+  void keep_foreign(const Digest& hash, Shared entry, std::string_view cache_control, std::chrono::seconds) override {
+    if (!cache_control.empty()) kept[hash] = std::move(entry);
+  }
+  std::map<Key, Shared> known;
+  std::map<Digest, Shared> kept;
 
  private:
   Store& store_;
@@ -51,11 +55,28 @@ struct LookupsTest : ::testing::Test, World {
   }
 };
 
+TEST_F(LookupsTest, a_foreign_answer_that_may_be_kept_costs_the_registry_one_call) {
+  const Entry theirs = phone(bakery, 8);
+  Entry foreign = theirs;
+  foreign.key = *Key::parse(KeyType::phone, phone_of(9), {});
+  registry.foreign = foreign;
+  registry.cache_control = "max-age=60";
+  const int before = registry.calls;
+  EXPECT_EQ(lookups.lookup(staff(bank_b), paying(9)).value().source, LookupSource::registry);
+  const auto kept = lookups.lookup(staff(bank_b), paying(9));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->source, LookupSource::memory);
+  EXPECT_EQ(*kept->entry, foreign);
+  EXPECT_EQ(registry.calls, before + 1);
+  EXPECT_EQ(log.records.size(), 2u) << "each look-up leaves its record, kept or not";
+  EXPECT_REFUSED(lookups.lookup(staff(bank_b), of(9)), Code::invalid, "BadRequest");
+}
+
 TEST_F(LookupsTest, own_keys_are_answered_without_a_payer_to_every_participant_served) {
   const Entry made = phone(ana, 5);
   const auto answer = lookups.lookup(staff(bank_b), of(5));
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->entry, made);
+  EXPECT_EQ(*answer->entry, made);
   EXPECT_EQ(answer->source, LookupSource::store);
   EXPECT_FALSE(answer->masked);
   ASSERT_EQ(log.records.size(), 1u);
@@ -73,7 +94,7 @@ TEST_F(LookupsTest, memory_answers_at_once_and_leaves_its_record_too) {
   ASSERT_TRUE(lookups.lookup(staff(bank_a), of(5)));
   const auto answer = lookups.cached(staff(bank_a), of(5));
   ASSERT_TRUE(answer && *answer);
-  EXPECT_EQ((*answer)->entry, made);
+  EXPECT_EQ(*(*answer)->entry, made);
   EXPECT_EQ((*answer)->source, LookupSource::memory);
   EXPECT_EQ(log.records.size(), 2u);
 }
@@ -150,7 +171,7 @@ TEST_F(LookupsTest, a_blocked_entry_is_not_shown) {
 TEST_F(LookupsTest, a_pending_entry_is_not_registered_yet) {
   Entry pending = phone(ana, 5);
   pending.status = EntryStatus::pending;
-  memory.known.emplace(pending.key, pending);
+  memory.known.emplace(pending.key, std::make_shared<const Entry>(pending));
   const auto answer = lookups.cached(staff(bank_a), of(5));
   ASSERT_TRUE(answer);
   EXPECT_REFUSED(*answer, Code::not_found, "NotFound");
@@ -159,13 +180,13 @@ TEST_F(LookupsTest, a_pending_entry_is_not_registered_yet) {
 TEST_F(LookupsTest, a_claim_is_seen_while_open_and_leaves_nothing_once_confirmed) {
   phone(ana, 5);
   const Claim opened = claim(account(bank_b, natural(2)), 5);
-  EXPECT_EQ(lookups.lookup(staff(bank_a), of(5)).value().entry.open_claim->created_at, clock.now());
+  EXPECT_EQ(lookups.lookup(staff(bank_a), of(5)).value().entry->open_claim->created_at, clock.now());
   ASSERT_TRUE(claims.acknowledge(staff(bank_a), opened.id));
   EXPECT_TRUE(lookups.lookup(staff(bank_a), of(5)));
   ASSERT_TRUE(claims.confirm(staff(bank_a), opened.id, Reason::user_requested));
   EXPECT_REFUSED(lookups.lookup(staff(bank_a), paying(5)), Code::not_found, "NotFound");
   ASSERT_TRUE(claims.complete(staff(bank_b), {opened.id, {}}));
-  EXPECT_EQ(lookups.lookup(staff(bank_a), of(5)).value().entry.ispb(), bank_b);
+  EXPECT_EQ(lookups.lookup(staff(bank_a), of(5)).value().entry->ispb(), bank_b);
 }
 
 TEST_F(LookupsTest, a_person_sees_what_the_manual_allows_and_no_more) {
@@ -173,7 +194,7 @@ TEST_F(LookupsTest, a_person_sees_what_the_manual_allows_and_no_more) {
   const auto answer = lookups.lookup(as(Role::user, bank_b, {{ana.id}}), of(5));
   ASSERT_TRUE(answer);
   EXPECT_TRUE(answer->masked);
-  const Entry& shown = answer->entry;
+  const Entry& shown = *answer->entry;
   EXPECT_EQ(shown.owner().name, "João Silva");
   EXPECT_EQ(shown.owner().tax_id, "***." + cpf_of(1).substr(3, 3) + "." + cpf_of(1).substr(6, 3) + "-**");
   EXPECT_EQ(shown.key.value(), phone_of(5));
@@ -188,7 +209,7 @@ TEST_F(LookupsTest, a_person_sees_what_the_manual_allows_and_no_more) {
 TEST_F(LookupsTest, a_cnpj_is_public_and_shown_whole) {
   phone(bakery, 5);
   const auto answer = lookups.lookup(as(Role::user, bank_a, {{ana.id}}), of(5)).value();
-  EXPECT_EQ(answer.entry.owner(), bakery.holder);
+  EXPECT_EQ(answer.entry->owner(), bakery.holder);
 }
 
 TEST_F(LookupsTest, users_operators_and_admins_look_up_auditors_do_not) {

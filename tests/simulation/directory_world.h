@@ -61,10 +61,10 @@ class WatchedRegistry final : public Registry {
     if (refusal) return *refusal;
     return embedded_.register_entry(registration, deadline);
   }
-  Result<Entry> lookup(const ForeignLookup& lookup, Deadline deadline) override {
+  Result<ForeignEntry> lookup(const ForeignLookup& lookup, Deadline deadline) override {
     ++calls;
     asked = lookup;
-    if (foreign) return *foreign;
+    if (foreign) return ForeignEntry{*foreign, cache_control, {}};
     if (refusal) return *refusal;
     return embedded_.lookup(lookup, deadline);
   }
@@ -73,6 +73,7 @@ class WatchedRegistry final : public Registry {
   std::optional<Registration> last;
   std::optional<ForeignLookup> asked;
   std::optional<Entry> foreign;
+  std::string cache_control;
   std::optional<Error> refusal;
   std::function<void()> meanwhile;
 

@@ -136,7 +136,7 @@ void put(core::KeySummary& out, const directory::Entry& entry) {
 }
 
 void put(core::LookupKeyResponse& out, const directory::LookupAnswer& answer) {
-  const directory::Entry& entry = answer.entry;
+  const directory::Entry& entry = *answer.entry;
   put(*out.mutable_key(), entry.key);
   put(*out.mutable_account(), entry.account);
   out.set_account_holder_name(entry.owner().name);

@@ -134,7 +134,7 @@ void write(JsonWriter& out, const directory::AuditView& view) {
 }
 
 void write(JsonWriter& out, const directory::LookupAnswer& answer) {
-  const directory::Entry& entry = answer.entry;
+  const directory::Entry& entry = *answer.entry;
   out.begin_object();
   key(out, entry.key);
   out.field("ispb", entry.ispb().view());

@@ -8,13 +8,15 @@
 #include "api/rest/metrics_server.h"
 #include "api/rest/server.h"
 #include "app/admin.h"
+#include "app/cache_levels.h"
 #include "app/demo.h"
-#include "app/entry_cache.h"
 #include "app/figures.h"
 #include "app/health.h"
 #include "app/keyring.h"
 #include "app/program/version.h"
+#include "app/record_cache.h"
 #include "app/storage.h"
+#include "base/guarded.h"
 #include "base/metrics.h"
 #include "base/periodic.h"
 #include "base/pool.h"
@@ -72,8 +74,10 @@ struct Platform::Parts {
   Registry metrics;
   const std::vector<Registry::Watch> process_watches = watch_process(metrics);
 
-  // Null: every look-up reads the store. Outlives the store, whose writer tells it of commits.
-  std::unique_ptr<EntryCache> entry_cache;
+  // Null: everything reads the store. Both outlive the store, whose writer tells of commits.
+  std::unique_ptr<CacheLevels> cache_levels;
+  std::unique_ptr<RecordCache> record_cache;
+  Guarded<bool> saw_another_server{false};
 
   // The order is that of building; destruction goes back from the end.
   std::unique_ptr<Storage> storage;
@@ -106,27 +110,50 @@ struct Platform::Parts {
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
     TRY(storage, open_storage(settings, keyring, clock, log.logger("storage"), metrics));
-    if (settings.cache_l1_enabled) {
-      TRY(entry_cache,
-          EntryCache::make({settings.cache_l1_bytes_max, std::min(settings.cache_entry_ttl, settings.cache_l1_ttl)},
-                           storage->store(), clock, metrics, log.logger("cache")));
-    }
+    TRY_VOID(build_caches(keyring, log));
     Counter& records = metrics.counter("dict_audit_records_total", "Changes that left their audit record.");
     storage->store().on_commit([this, &records](std::uint64_t sequence, const dir::Change& change) {
       records.add(change.writes.size());
-      if (entry_cache) entry_cache->committed(sequence, change);
+      if (record_cache) record_cache->committed(sequence, change);
     });
+    storage->store().on_forget([this] {
+      if (record_cache) record_cache->forget();
+    });
+    return {};
+  }
+
+  Result<void> build_caches(const Keyring& keyring, Log& log) {
+    TRY(cache_levels, CacheLevels::open(settings, storage->own_folder(), storage->store(), clock, log.logger("cache")));
+    const bool slower = cache_levels->l2() != nullptr || cache_levels->l3() != nullptr;
+    if (!settings.cache_l1_enabled && !slower) return {};
+    RecordCacheOptions options;
+    options.memory = settings.cache_l1_enabled;
+    options.bytes_max = settings.cache_l1_bytes_max;
+    if (slower || settings.cache_l1_ttl_given) options.memory_ttl_max = settings.cache_l1_ttl;
+    options.times.entry = settings.cache_entry_ttl;
+    options.times.account = settings.cache_account_ttl;
+    options.times.foreign = settings.cache_foreign_ttl;
+    options.personal = settings.cache_plain_keys ? cache::PersonalKeys::plain : cache::PersonalKeys::hidden;
+    const Secret installation_key = keyring.person_key();
+    TRY(record_cache, RecordCache::make(options, {.store = storage->store(),
+                                                  .installation_key = installation_key,
+                                                  .clock = clock,
+                                                  .metrics = metrics,
+                                                  .log = log.logger("cache"),
+                                                  .l2 = cache_levels->l2(),
+                                                  .l3 = cache_levels->l3()}));
     return {};
   }
 
   void build_directory(const Keyring& keyring) {
     const dir::KeyRules key_rules{settings.check_digits};
     registry = std::make_unique<dir::EmbeddedRegistry>(clock);
-    accounts.emplace(storage->store(), clock, dir::PersonRules{settings.check_digits});
-    entries.emplace(storage->store(), *registry, clock, key_rules);
-    claims.emplace(storage->store(), *registry, clock, key_rules, served_of(settings));
+    dir::Reads* const reads = record_cache.get();
+    accounts.emplace(storage->store(), clock, dir::PersonRules{settings.check_digits}, reads);
+    entries.emplace(storage->store(), *registry, clock, key_rules, dir::EntryOptions{}, reads);
+    claims.emplace(storage->store(), *registry, clock, key_rules, served_of(settings), dir::ClaimPeriods{}, reads);
     person_key = keyring.person_key();
-    lookups.emplace(storage->store(), entry_cache.get(), *registry, storage->lookups(), clock, *person_key);
+    lookups.emplace(storage->store(), record_cache.get(), *registry, storage->lookups(), clock, *person_key);
     directory.emplace(dir::Directory{*accounts, *entries, *claims, *lookups, storage->store()});
   }
 
@@ -188,11 +215,13 @@ struct Platform::Parts {
   }
 
   void start_workers() {
-    if (entry_cache) {
+    if (record_cache) {
       cache_worker.emplace(PeriodicOptions{.name = "cache", .interval = std::chrono::milliseconds{50}}, clock,
-                           logger.named("cache"), [this](Deadline) {
-                             entry_cache->tick(storage->shared());
-                             return Result<void>{};
+                           logger.named("cache"), [this](Deadline deadline) {
+                             const bool shared = storage->shared();
+                             if (shared) *saw_another_server.lock() = true;
+                             record_cache->tick(shared);
+                             return cache_levels->step(deadline);
                            });
     }
     health_worker.emplace(PeriodicOptions{.name = "health", .interval = std::chrono::seconds{1}}, clock,
@@ -301,6 +330,9 @@ bool Platform::stop(Deadline deadline) {
   parts.grpc->stop(deadline);
   const Pool::Left left = parts.pool->drain(deadline);
   if (parts.metrics_server) parts.metrics_server->stop(deadline);
+  const bool told_everything = !*parts.saw_another_server.lock() && !parts.storage->shared() && left == Pool::Left{};
+  if (auto closed = parts.cache_levels->close(parts.storage->store(), told_everything, deadline); !closed)
+    parts.logger.warn("the cache begins empty next time", {{"error", closed.error()}});
   return rest_whole && left == Pool::Left{};
 }
 

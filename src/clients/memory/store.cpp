@@ -31,6 +31,7 @@ struct MemoryStore::Writer {
   Chronicle chronicle;
   std::uint64_t sequence = 0;
   CommitHook hook;
+  ForgetHook forget;
 };
 
 namespace {
@@ -323,6 +324,7 @@ Result<std::uint64_t> MemoryStore::erase_person(std::string_view tax_id, const A
   for (const Ispb& ispb : participants)
     state->audit.push_back(
         writer->chronicle.record(Note{"erase_person", "person", ispb, actor, at, ""}, ++writer->sequence, person));
+  if (blanked != 0 && writer->forget) writer->forget();
   return blanked;
 }
 
@@ -347,11 +349,21 @@ Result<std::uint64_t> MemoryStore::purge(UtcTime before, const Actor& actor, Utc
     its.ispb = ispb;
     state->audit.push_back(writer->chronicle.record(its, ++writer->sequence, Digest{}));
   }
+  if (writer->forget) writer->forget();
   return gone;
 }
 
 void MemoryStore::on_commit(CommitHook hook) {
   writer_->with([&](Writer& writer) { writer.hook = std::move(hook); });
+}
+
+void MemoryStore::on_forget(ForgetHook hook) {
+  writer_->with([&](Writer& writer) { writer.forget = std::move(hook); });
+}
+
+Result<std::uint64_t> MemoryStore::last_sequence(Deadline deadline) {
+  if (deadline.expired()) return too_late();
+  return writer_->lock()->sequence;
 }
 
 Result<void> MemoryStore::check(Deadline deadline) {

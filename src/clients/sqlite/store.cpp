@@ -87,13 +87,20 @@ std::vector<Result<Committed>> SqliteStore::commit_all(std::span<const Change> c
 Result<void> SqliteStore::note(const Note& note, Deadline deadline) {
   const auto record = [note](Group& group) -> Result<std::uint64_t> {
     TRY_VOID(group.note(note, Digest{}));
-    return std::uint64_t{1};
+    return std::uint64_t{0};
   };
   TRY_VOID(impl_->writer->run(record, deadline));
   return {};
 }
 
 void SqliteStore::on_commit(CommitHook hook) { impl_->writer->on_commit(std::move(hook)); }
+void SqliteStore::on_forget(ForgetHook hook) { impl_->writer->on_forget(std::move(hook)); }
+
+Result<std::uint64_t> SqliteStore::last_sequence(Deadline deadline) {
+  TRY(const auto reader, impl_->readers->borrow(deadline));
+  TRY(const std::int64_t sequence, reader->number("SELECT value FROM meta WHERE name = 'sequence'"));
+  return static_cast<std::uint64_t>(sequence);
+}
 
 Result<void> SqliteStore::check(Deadline deadline) {
   TRY_VOID(check_free_space(impl_->options.path));

@@ -80,7 +80,9 @@ class SqliteStore final : public directory::Store {
                                      Deadline deadline) override;
   Result<std::uint64_t> purge(UtcTime before, const directory::Actor& actor, UtcTime at, Deadline deadline) override;
 
+  Result<std::uint64_t> last_sequence(Deadline deadline) override;
   void on_commit(CommitHook hook) override;
+  void on_forget(ForgetHook hook) override;
   Result<void> check(Deadline deadline) override;
 
   // Writes a copy of the database as it is now to `path`, which must not be there yet, while everything goes on; the copy

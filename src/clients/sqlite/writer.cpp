@@ -38,6 +38,14 @@ void Writer::on_commit(Store::CommitHook hook) {
   hook_.with([&](Store::CommitHook& current) { current = std::move(hook); });
 }
 
+void Writer::on_forget(Store::ForgetHook hook) {
+  forget_hook_.with([&](Store::ForgetHook& current) { current = std::move(hook); });
+}
+
+void Writer::forget() {
+  if (const Store::ForgetHook hook = *forget_hook_.lock()) hook();
+}
+
 Result<void> Writer::enqueue(const std::shared_ptr<Job>& job, WhenFull when_full, Deadline deadline) {
   const std::size_t weight = job->weight();
   {
@@ -175,6 +183,7 @@ void Writer::write(Jobs& jobs) {
   auto written = write_changes(jobs, answers, Group::Care::none);
   if (written && !*written) written = write_changes(jobs, answers, Group::Care::savepoints);
   if (!written) {
+    if (written.error().code == Code::maybe_applied) forget();
     answers.clear();
     for (const auto& job : jobs) answers.emplace_back(job->changes.size(), Result<Committed>(written.error()));
   }
@@ -226,6 +235,8 @@ Result<std::uint64_t> Writer::run_task(const Job& job) {
     return rows;
   }();
   if (!result) group_->rollback();
+  const bool changed = result ? *result != 0 : result.error().code == Code::maybe_applied;
+  if (changed) forget();
   return result;
 }
 

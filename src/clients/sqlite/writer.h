@@ -32,7 +32,8 @@ struct WriterOptions {
 
 class Writer {
  public:
-  // Work of its own in a transaction of its own; answers how many rows it touched.
+  // Work of its own in a transaction of its own, which changes records without a Change that tells of them; answers how many rows it
+  // touched.
   using Task = std::function<Result<std::uint64_t>(Group&)>;
 
   Writer(std::unique_ptr<Connection> connection, std::unique_ptr<Group> group, WriterOptions options);
@@ -45,6 +46,7 @@ class Writer {
   // Folds the log into the database and empties it, as far as readers let it.
   Result<void> cut_log(Deadline deadline);
   void on_commit(directory::Store::CommitHook hook);
+  void on_forget(directory::Store::ForgetHook hook);
 
  private:
   using Answers = std::vector<Result<directory::Committed>>;
@@ -82,12 +84,14 @@ class Writer {
   Result<std::uint64_t> run_task(const Job& job);
   Result<void> end_transaction();
   void answer(Jobs& jobs, std::vector<Answers>& answers);
+  void forget();
   void keep_log_short();
 
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<Group> group_;
   WriterOptions options_;
   Guarded<directory::Store::CommitHook> hook_;
+  Guarded<directory::Store::ForgetHook> forget_hook_;
   Guarded<Queue> queue_;
   std::thread thread_;
 };

@@ -1,0 +1,37 @@
+// app/cache_levels.h
+//
+// The slower levels of the caches that the settings ask for, and whether what they hold from before may be believed.
+//
+// A level that outlives the process is believed at start only if it was left in order and the store has seen no commit since: close() leaves
+// a note of the last one, which the next start takes away. Without it, after a crash or beside another server, the level is emptied.
+//
+// Threads: open() and close() by one thread; the tiers as they say; step() by one worker.
+// Errors:  those of the tiers, naming the file.
+#pragma once
+
+#include <memory>
+
+#include "app/settings.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cache/tier.h"
+#include "directory/store.h"
+
+namespace chaveiro::app {
+
+class CacheLevels {
+ public:
+  virtual ~CacheLevels() = default;
+  // `folder`: of this process alone.
+  static Result<std::unique_ptr<CacheLevels>> open(const Settings& settings, const std::string& folder,
+                                                   directory::Store& store, const Clock& clock, Logger log);
+
+  virtual cache::Tier* l2() = 0;  // null: not asked for
+  virtual cache::Tier* l3() = 0;
+  // Removes some of what is over.
+  virtual Result<void> step(Deadline deadline) = 0;
+  // The store is no longer written to. `told_everything`: every commit since open() was told to the caches.
+  virtual Result<void> close(directory::Store& store, bool told_everything, Deadline deadline) = 0;
+};
+
+}  // namespace chaveiro::app
