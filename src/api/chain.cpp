@@ -18,10 +18,10 @@ bool usable_request_id(std::string_view text) {
   });
 }
 
-TraceContext trace_of(const RequestHead& head) {
-  if (!head.traceparent.empty())
-    if (auto given = TraceContext::parse(head.traceparent, head.tracestate)) return std::move(*given);
-  return TraceContext::start(TraceContext::Sampled::no);
+std::optional<TraceContext> trace_of(const RequestHead& head) {
+  if (head.traceparent.empty()) return std::nullopt;
+  auto given = TraceContext::parse(head.traceparent, head.tracestate);
+  return given ? std::optional<TraceContext>(*std::move(given)) : std::nullopt;
 }
 
 }  // namespace
@@ -75,6 +75,12 @@ constexpr Operation operations[] = {
     {"VerifyAudit", false},
     {"ErasePerson", true},
     {"Purge", true},
+    {"GetCacheStats", false},
+    {"GetCached", false},
+    {"ExplainCached", false},
+    {"InvalidateCached", true},
+    {"WarmCache", false},
+    {"NameCacheKey", false},
     {"Other", false},
 };
 
@@ -160,7 +166,8 @@ struct Call::State {
   Chain::Impl::Series series;
   SteadyTime begun;
   std::string peer_ip;
-  TraceContext trace;
+  const PeerName* peer;
+  std::optional<TraceContext> given_trace;  // absent: none came, or nobody has asked for ours yet
   directory::Context context;
   Result<void> admitted;
   std::optional<directory::RequestId> sent_request_id;
@@ -168,6 +175,12 @@ struct Call::State {
   bool is_long = false;
   std::optional<AdaptiveLimit::Permit> permit;
   bool finished = false;
+
+  const TraceContext& trace() {
+    if (!given_trace) given_trace = TraceContext::start(TraceContext::Sampled::no);
+    return *given_trace;
+  }
+  std::string ip() const { return peer != nullptr ? peer->ip() : peer_ip; }
 };
 
 Chain::Chain(ChainOptions options, Authenticator& authenticator, RateLimits* rates, const Clock& clock, Logger log,
@@ -184,7 +197,8 @@ Call Chain::begin(const RequestHead& head) {
       .series = series,
       .begun = impl_->clock.steady(),
       .peer_ip = std::string(head.peer_ip),
-      .trace = trace_of(head),
+      .peer = head.peer,
+      .given_trace = trace_of(head),
       .is_long = head.long_limit.has_value(),
   });
   if (usable_request_id(head.request_id)) {
@@ -214,7 +228,7 @@ Result<void> Chain::Impl::admit(const RequestHead& head, Call::State& call) {
   };
   if (head.timeout && *head.timeout <= Micros::zero())
     return fail(Code::deadline, "DeadlineExceeded", "the caller's deadline had passed on arrival");
-  if (rates) TRY_VOID(limited(rates->ask_ip(head.peer_ip)));
+  if (rates) TRY_VOID(limited(rates->ask_ip(call.ip())));
   if (head.access == Access::open) return {};
   TRY(call.context.caller, authenticator.authenticate(head.credentials));
   if (rates) TRY_VOID(limited(rates->ask_caller(call.context.caller, call.operation)));
@@ -237,7 +251,7 @@ const directory::Context& Call::context() const { return state_->context; }
 const std::string& Call::request_id() const { return state_->context.correlation_id; }
 const std::optional<directory::RequestId>& Call::sent_request_id() const { return state_->sent_request_id; }
 const std::optional<RateAnswer>& Call::rate() const { return state_->rate; }
-const TraceContext& Call::trace() const { return state_->trace; }
+const TraceContext& Call::trace() const { return state_->trace(); }
 
 Result<void> Call::enter() {
   CHECK(!state_->finished && !state_->permit);
@@ -258,14 +272,16 @@ void Call::finish() {
   const auto took = call.chain->clock.steady() - call.begun;
   call.series.succeeded->add();
   call.series.took->record(took);
-  call.chain->log.access("answered", {{"edge", to_string(call.edge)},
-                                      {"operation", call.operation},
-                                      {"code", "ok"},
-                                      {"took_ms", took},
-                                      {"actor", call.context.caller.subject},
-                                      {"peer", call.peer_ip},
-                                      {"request_id", call.context.correlation_id},
-                                      {"trace_id", call.trace.trace_id()}});
+  if (!call.chain->log.is_access_turn()) return;
+  const std::string peer = call.ip(), trace_id = call.trace().trace_id();
+  call.chain->log.access_now("answered", {{"edge", to_string(call.edge)},
+                                          {"operation", call.operation},
+                                          {"code", "ok"},
+                                          {"took_ms", took},
+                                          {"actor", call.context.caller.subject},
+                                          {"peer", peer},
+                                          {"request_id", call.context.correlation_id},
+                                          {"trace_id", trace_id}});
 }
 
 void Call::finish(const Error& failed) {
@@ -277,14 +293,14 @@ void Call::finish(const Error& failed) {
   const auto took = call.chain->clock.steady() - call.begun;
   call.chain->ended(call.edge, call.operation, to_string(failed.code)).add();
   call.series.took->record(took);
-  const std::string trace_id = call.trace.trace_id();
+  const std::string peer = call.ip(), trace_id = call.trace().trace_id();
   const chaveiro::Fields fields{{"edge", to_string(call.edge)},
                                 {"operation", call.operation},
                                 {"code", to_string(failed.code)},
                                 {"reason", reason_of(failed)},
                                 {"took_ms", took},
                                 {"actor", call.context.caller.subject},
-                                {"peer", call.peer_ip},
+                                {"peer", peer},
                                 {"request_id", call.context.correlation_id},
                                 {"trace_id", trace_id},
                                 {"error", failed}};

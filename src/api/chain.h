@@ -46,12 +46,22 @@ enum class Access : std::uint8_t {
   open,   // health, the API page: anybody; context().caller is empty
 };
 
+// Where a request comes from, asked only when a limit or a line of the log wants to know.
+class PeerName {
+ public:
+  virtual std::string ip() const = 0;
+
+ protected:
+  ~PeerName() = default;
+};
+
 // What an edge knows when a request has come in. The texts need to live only for the call of begin(); "" is absent.
 struct RequestHead {
   Edge edge = Edge::grpc;
   std::string_view operation;  // one of operation_names(): the same on both edges, it is a label of metrics
   Access access = Access::token;
   std::string_view peer_ip;
+  const PeerName* peer = nullptr;  // in place of peer_ip; must live until the call is finished
   Credentials credentials;
   std::string_view
       request_id;  // x-request-id: taken over if 1–128 of A-Z a-z 0-9 . _ - : / + =, else a new one is made

@@ -152,13 +152,16 @@ void Logger::write(Level level, std::string_view message, Fields fields) const {
   if (wants(level)) put(level, message, fields, 1);
 }
 
-void Logger::access(std::string_view message, Fields fields) const {
-  if (!wants(Level::info)) return;
+bool Logger::is_access_turn() const {
+  if (!wants(Level::info)) return false;
   // Counted per thread: a shared counter would be a shared write for each request.
   thread_local std::uint32_t seen = 0;
   const std::uint32_t one_in = log_->access_sample();
-  if (one_in == 0 || seen++ % one_in != 0) return;
-  put(Level::info, message, fields, one_in);
+  return one_in != 0 && seen++ % one_in == 0;
+}
+
+void Logger::access_now(std::string_view message, Fields fields) const {
+  put(Level::info, message, fields, log_->access_sample());
 }
 
 void Logger::put(Level level, std::string_view message, Fields fields, std::uint32_t sampled) const {

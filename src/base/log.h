@@ -127,7 +127,12 @@ class Logger {
   void warn(std::string_view message, Fields fields = {}) const { write(Level::warn, message, fields); }
   void error(std::string_view message, Fields fields = {}) const { write(Level::error, message, fields); }
   // A line a request, of level info: one in `access_sample` of each thread is written and says so ("sampled":N).
-  void access(std::string_view message, Fields fields = {}) const;
+  void access(std::string_view message, Fields fields = {}) const {
+    if (is_access_turn()) access_now(message, fields);
+  }
+  // The same in two steps, for fields that are dear to compute: asking takes the turn.
+  bool is_access_turn() const;
+  void access_now(std::string_view message, Fields fields) const;
 
   void write(Level level, std::string_view message, Fields fields) const;
   // Whether a line of this level would be written: for fields that are dear to compute.

@@ -7,13 +7,18 @@
 #include <cerrno>
 
 #include "directory/lookup_files.h"
+#include "directory/lookup_window.h"
 
 namespace chaveiro::directory {
 
 struct LookupFile::Segment {
+  Segment(File its_file, Month its_month, std::uint64_t end)
+      : file(std::move(its_file)), month(its_month), reserved(end), maps(LookupWindow::can_map(file)) {}
   File file;
   Month month = 0;
   std::uint64_t reserved = 0;  // bytes that the disk has promised
+  const bool maps;             // then the file is as long as what is reserved
+  LookupWindow window;         // where records are copied; what does not fit there is written
 };
 
 struct LookupFile::State {
@@ -63,6 +68,14 @@ LookupFile::~LookupFile() {
   state_->notify_all();
   if (thread_.joinable()) thread_.join();
   static_cast<void>(sync());
+  state_->with([](State& state) { give_back(state); });
+}
+
+// What was reserved behind the last record.
+void LookupFile::give_back(State& state) {
+  if (!state.segment || !state.segment->maps) return;
+  state.segment->window.close();
+  static_cast<void>(state.segment->file.truncate(state.end.offset));
 }
 
 // Takes up the chain where the newest file of this writer ends.
@@ -88,7 +101,7 @@ Result<void> LookupFile::open_newest(State& state) {
   state.counts.torn = tail.torn;
   state.end = tail.end;
   state.synced = tail.synced;
-  state.segment = std::make_shared<Segment>(Segment{std::move(file), newest.month, tail.end.offset});
+  state.segment = std::make_shared<Segment>(std::move(file), newest.month, tail.end.offset);
   return {};
 }
 
@@ -99,8 +112,9 @@ Result<void> LookupFile::begin_month(State& state, Month month) {
   if (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0)
     return fail(Code::unavailable, "LookupLogInUse", path + " is written by another process");
   TRY_VOID(file.write_at(0, lookup_header(options_.writer, month, mark)));
+  give_back(state);
   if (state.segment) state.ended.push_back(state.segment);
-  state.segment = std::make_shared<Segment>(Segment{std::move(file), month, lookup_header_size});
+  state.segment = std::make_shared<Segment>(std::move(file), month, lookup_header_size);
   state.end = mark;
   state.synced = 0;
   return {};
@@ -108,21 +122,43 @@ Result<void> LookupFile::begin_month(State& state, Month month) {
 
 // Disk space is taken before it is needed: a full disk is then an error here and never a half-written record. Where the
 // disk has not as much as we would like, what the record needs is enough.
-Result<void> LookupFile::reserve(Segment& segment, std::uint64_t until) {
+Result<void> LookupFile::reserve(Segment& segment, std::uint64_t from, std::uint64_t until) {
   if (until <= segment.reserved || options_.grow_by == 0) return {};
   std::uint64_t to = until + options_.grow_by;
-  while (::fallocate(segment.file.fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(segment.reserved),
+  bool maps = segment.maps;
+  while (::fallocate(segment.file.fd(), maps ? 0 : FALLOC_FL_KEEP_SIZE, static_cast<off_t>(segment.reserved),
                      static_cast<off_t>(to - segment.reserved)) != 0) {
     if (errno == EINTR) continue;
-    if (errno == EOPNOTSUPP) break;  // then the write tells
-    if (errno == ENOSPC && to > until) {
+    if (errno == EOPNOTSUPP) {  // then the write tells
+      maps = false;
+      break;
+    }
+    if ((errno == ENOSPC || errno == EFBIG) && to > until) {
       to = until;
+      maps = false;
       continue;
     }
     return file_error("write", segment.file.path(), errno);
   }
+  if (maps) segment.window.open(segment.file, from, to);
   segment.reserved = to;
   return {};
+}
+
+// Into the window where it fits, else by a call.
+Result<void> LookupFile::put(Segment& segment, std::uint64_t at, std::string_view bytes) {
+  TRY_VOID(reserve(segment, at, at + bytes.size()));
+  if (segment.window.holds(at, at + bytes.size())) {
+    segment.window.write(at, bytes);
+    return {};
+  }
+  auto written = segment.file.write_at(at, bytes);
+  if (!written) {
+    segment.window.close();
+    static_cast<void>(segment.file.truncate(at));
+    segment.reserved = at;
+  }
+  return written;
 }
 
 Result<void> LookupFile::write(State& state, const LookupRecord& record) {
@@ -133,11 +169,7 @@ Result<void> LookupFile::write(State& state, const LookupRecord& record) {
   LookupMark end = state.end;
   state.buffer.clear();
   write_lookup(state.buffer, record, end);
-  TRY_VOID(reserve(*state.segment, end.offset));
-  if (auto written = state.segment->file.write_at(state.end.offset, state.buffer); !written) {
-    static_cast<void>(state.segment->file.truncate(state.end.offset));
-    return written;
-  }
+  TRY_VOID(put(*state.segment, state.end.offset, state.buffer));
   state.end = end;
   ++state.counts.appended;
   return {};

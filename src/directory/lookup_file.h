@@ -1,13 +1,13 @@
 // directory/lookup_file.h
 //
 // The look-up log in files: one for each month and writer, append-only, hash-chained (lookup_segment.h has the grammar).
-// append() writes into the page cache; a thread of the log's own brings that to the disk at most `sync_every` later.
+// append() copies into a mapping of the file (lookup_window.h), or writes where there is none: either way into the page cache; a thread of the log's own brings that to the disk at most `sync_every` later.
 // What was answered survives the death of the process at once, and the loss of power once it was synced.
 //
 // At start the tail that a crash tore (behind what is known to be synced) is cut off and counted; damage before that is
 // an error: nothing is appended to a broken chain.
 //
-// Threads: any number at once; append() is a copy, a SHA-256 and a write under one lock, about a microsecond.
+// Threads: any number at once; append() is a copy and a SHA-256 under one lock, about half a microsecond.
 // Errors:  append: exhausted "DiskFull" or "LookupLogBehind" (too much waits for the disk), unavailable "LookupLogFailed"
 //          (a sync failed: restart after mending the disk). With WhenFull::count all three are counted instead.
 //          open: unavailable "LookupLogInUse", corrupt "LookupFile", and those of base/file.h.
@@ -60,7 +60,9 @@ class LookupFile final : public LookupLog {
   Result<void> open_newest(State& state);
   Result<void> begin_month(State& state, Month month);
   Result<void> write(State& state, const LookupRecord& record);
-  Result<void> reserve(Segment& segment, std::uint64_t until);
+  Result<void> reserve(Segment& segment, std::uint64_t from, std::uint64_t until);
+  Result<void> put(Segment& segment, std::uint64_t at, std::string_view bytes);
+  static void give_back(State& state);
   Result<void> failed(State& state, const Error& error);
   void keep_synced();
 

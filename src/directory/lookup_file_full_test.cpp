@@ -138,7 +138,8 @@ TEST_F(FullDisk, lets_no_month_begin_and_loses_none_by_that) {
       ASSERT_FALSE(refused);
       EXPECT_EQ(refused.error().reason, "DiskFull");
     }
-    // The process ended there, and the file of the new month is what it left.
+    // The process ended there, and the file of the new month is what it left. What it had reserved others have taken.
+    fill();
     const auto refuses_still = open(WhenFull::refuse);
     EXPECT_FALSE(refuses_still->append(record_of(2, february)));
     make_room();

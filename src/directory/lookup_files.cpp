@@ -75,6 +75,11 @@ void walk(const LookupSegmentName& name, std::string_view bytes, bool newest, Ch
   }
 }
 
+bool is_torn(const LookupSegmentName& name, std::string_view bytes) {
+  const auto tail = lookup_tail(name.path, bytes, name.writer);
+  return tail && tail->torn > 0;
+}
+
 }  // namespace
 
 bool good_writer_name(std::string_view writer) {
@@ -116,7 +121,12 @@ Result<void> walk_lookups(const std::string& folder, ChainChecker& checker) {
   TRY(const auto segments, lookup_segments(folder));
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const bool newest = i + 1 == segments.size() || segments[i + 1].writer != segments[i].writer;
-    TRY(const std::string bytes, read_lookup_segment(segments[i].path));
+    std::string bytes;
+    // A record that is being copied into the file just now is whole the next time.
+    for (int reads = 0; reads < 3; ++reads) {
+      TRY(bytes, read_lookup_segment(segments[i].path));
+      if (!newest || !is_torn(segments[i], bytes)) break;
+    }
     walk(segments[i], bytes, newest, checker);
   }
   return {};

@@ -76,9 +76,12 @@ TEST_F(GrpcEdgeTest, the_trace_is_taken_over_and_named_in_the_answer) {
   with("traceparent", trace);
   get_key();
   EXPECT_EQ(initial_metadata.find("traceparent")->second, trace);
+  with("traceparent", "00-zz");
   get_key();
   EXPECT_NE(initial_metadata.find("traceparent")->second, trace);
   EXPECT_TRUE(TraceContext::parse(initial_metadata.find("traceparent")->second));
+  get_key();
+  EXPECT_EQ(initial_metadata.find("traceparent"), initial_metadata.end()) << "nobody asked for it";
 }
 
 // Each role with one call of each kind. What a user may not see is answered as if there were none.

@@ -22,11 +22,11 @@ std::optional<Micros> timeout_of(const ::grpc::CallbackServerContext& context) {
 }
 
 RequestHead head_of(const ::grpc::CallbackServerContext& context, const Metadata& metadata, const Route& route,
-                    std::string_view peer_ip) {
+                    const PeerName& peer) {
   return {.edge = Edge::grpc,
           .operation = route.operation,
           .access = route.access,
-          .peer_ip = peer_ip,
+          .peer = &peer,
           .credentials = metadata.credentials,
           .request_id = metadata.request_id,
           .traceparent = metadata.traceparent,
@@ -60,11 +60,14 @@ Flight::Flight(const Services& services, ::grpc::CallbackServerContext& context,
 Flight::Flight(const Services& services, ::grpc::CallbackServerContext& context, const Metadata& metadata,
                const Route& route)
     : context_(context),
-      call_(services.chain.begin(head_of(context, metadata, route, ip_of(context.peer())))),
+      call_(services.chain.begin(head_of(context, metadata, route, *this))),
       handling_{services, call_, metadata.payer_id, metadata.end_to_end_id, Fields(services.fields), {}} {
   context_.AddInitialMetadata("x-request-id", call_.request_id());
-  context_.AddInitialMetadata("traceparent", call_.trace().traceparent());
+  // Who sent none finds our trace by the request id, in the same line of the log.
+  if (!metadata.traceparent.empty()) context_.AddInitialMetadata("traceparent", call_.trace().traceparent());
 }
+
+std::string Flight::ip() const { return ip_of(context_.peer()); }
 
 ::grpc::Status Flight::end(const Result<void>& outcome) {
   if (outcome) {

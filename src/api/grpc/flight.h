@@ -48,7 +48,7 @@ struct Handling {
   void about(std::string type, std::string name) { resource = Resource{std::move(type), std::move(name)}; }
 };
 
-class Flight {
+class Flight final : PeerName {
  public:
   // Passes the chain; answers the request id and the trace in the initial metadata.
   Flight(const Services& services, ::grpc::CallbackServerContext& context, const Route& route);
@@ -63,6 +63,7 @@ class Flight {
  private:
   Flight(const Services& services, ::grpc::CallbackServerContext& context, const Metadata& metadata,
          const Route& route);
+  std::string ip() const override;
   ::grpc::CallbackServerContext& context_;
   Call call_;
   Handling handling_;
