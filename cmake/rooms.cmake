@@ -84,7 +84,7 @@ if(CHAVEIRO_TESTS)
 endif()
 
 # What both edges share (src/api), then the edges themselves.
-chaveiro_room(api DEPS directory LIBS OpenSSL::Crypto Boost::json)
+chaveiro_room(api DEPS directory cache LIBS OpenSSL::Crypto Boost::json)
 chaveiro_room(api_rest DIR src/api/rest DEPS api net LIBS Boost::json OpenSSL::Crypto)
 include(cmake/embed.cmake)
 chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page/page.html page_css=src/api/rest/page/page.css
@@ -153,7 +153,7 @@ endif()
 
 if(CHAVEIRO_TESTS AND TARGET chaveiro)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
-  foreach(test official_examples server tls)
+  foreach(test cache official_examples server tls)
     add_test(NAME e2e.${test} COMMAND ${Python3_EXECUTABLE} -m unittest -v ${test}_test
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
     set_tests_properties(e2e.${test} PROPERTIES TIMEOUT 300 LABELS e2e

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/cache_port.h"
 #include "api/revocations.h"
 #include "directory/directory.h"
 
@@ -101,6 +102,9 @@ class AdminPort {
   virtual Result<std::uint64_t> erase_person(const directory::Context& context, std::string_view tax_id) = 0;
   // Removes what ended before; answers how many rows went.
   virtual Result<std::uint64_t> purge(const directory::Context& context, UtcTime before) = 0;
+
+  // Null: this process has no caches.
+  virtual CachePort* caches() { return nullptr; }
 };
 
 }  // namespace chaveiro::api

@@ -29,6 +29,7 @@ struct AdminParts {
   std::function<Result<api::BackupAnswer>(const std::string& name, Deadline)> backup;
   // Removes look-up records of months that ended before.
   std::function<Result<std::uint64_t>(UtcTime before)> purge_lookups;
+  api::CachePort* caches = nullptr;
   // Checks every chain; the texts are anchor lines.
   std::function<Result<AuditVerdict>(const std::vector<std::string>& anchors, Deadline)> verify;
 };
@@ -51,6 +52,7 @@ class Admin final : public api::AdminPort {
                                               const std::vector<std::string>& anchors) override;
   Result<std::uint64_t> erase_person(const directory::Context& context, std::string_view tax_id) override;
   Result<std::uint64_t> purge(const directory::Context& context, UtcTime before) override;
+  api::CachePort* caches() override { return parts_.caches; }
 
  private:
   Result<void> may(const directory::Context& context, directory::Permission permission) const;

@@ -25,6 +25,16 @@ Result<std::unique_ptr<Tiered<V>>> Tiered<V>::make(TieredOptions options, Tiered
         options.lease_time, options.lease_wait, options.l1.ttl_max, options.l2.ttl_max, options.l3.ttl_max}) {
     if (time < Micros{0}) return fail_field("durations", "none is negative", "CacheOptions");
   }
+  for (const FarOptions& far : {options.l2, options.l3}) {
+    if (far.budget < Micros{0} || far.pause < Micros{0} || far.pause_max < far.pause)
+      return fail_field("budget", "budget and pauses are not negative, pause_max is no less than pause",
+                        "CacheOptions");
+    if (far.owed_max > 10'000'000) return fail_field("owed_max", "at most 10,000,000", "CacheOptions");
+  }
+  if (!(options.early_refresh <= 100)) return fail_field("early_refresh", "at most 100", "CacheOptions");
+  if (options.l1.bytes_max > (std::uint64_t{1} << 40))
+    return fail_field("l1.bytes_max", "at most 1 TiB", "CacheOptions");
+  if (options.name.empty() || options.name.size() > 64) return fail_field("name", "1 to 64 bytes", "CacheOptions");
   if (options.prefix.size() > 128) return fail_field("prefix", "at most 128 bytes", "CacheOptions");
   if ((options.soft_timeout > Micros{0} || options.hard_timeout > Micros{0} || options.eager_refresh > 0 ||
        options.early_refresh > 0) &&

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "cache/tiered_test.h"
+#include "cache/write_journal.h"
 
 namespace chaveiro::cache {
 namespace {
@@ -293,6 +294,31 @@ TEST_F(TieredSnapshots, are_refused_when_a_bit_is_wrong_or_the_end_is_missing) {
   ASSERT_TRUE(write_file(path(), whole.substr(0, whole.size() - 1)));
   EXPECT_EQ(memory_only()->restore(path()).error().reason, "SnapshotDamaged");
   EXPECT_EQ(memory_only()->restore(folder + "/none").error().reason, "FileMissing");
+}
+
+TEST(WriteJournals, let_all_who_accept_at_once_wait_for_one_sync) {
+  std::string folder = std::filesystem::temp_directory_path() / "journal-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  std::vector<QueuedWrite> undone;
+  auto journal = WriteJournal::open(folder + "/journal", undone).value();
+  const auto write = [](std::uint64_t sequence) { return QueuedWrite{.sequence = sequence, .key = "k", .bytes = "v"}; };
+  std::vector<WriteJournal::Place> places;
+  for (std::uint64_t i = 1; i <= 100; ++i) places.push_back(journal->append(write(i)).value());
+  ASSERT_TRUE(journal->wait(places[0]));
+  for (const auto place : places) ASSERT_TRUE(journal->wait(place));
+  EXPECT_EQ(journal->syncs(), 1U) << "the first waited for all that stood there";
+  std::vector<std::jthread> threads;
+  for (std::uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint64_t i = 0; i < 25; ++i) ASSERT_TRUE(journal->accept(write(1'000 * (t + 1) + i)));
+    });
+  }
+  threads.clear();
+  EXPECT_LE(journal->syncs(), 101U);
+  journal.reset();
+  (void)WriteJournal::open(folder + "/journal", undone).value();
+  EXPECT_EQ(undone.size(), 200U);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -86,21 +86,47 @@ Result<std::unique_ptr<WriteJournal>> WriteJournal::open(const std::string& path
   return std::unique_ptr<WriteJournal>(new WriteJournal(path, std::move(state), text.size() - good));
 }
 
-Result<void> WriteJournal::accept(const QueuedWrite& write) {
+Result<WriteJournal::Place> WriteJournal::append(const QueuedWrite& write) {
   const std::string record = record_of(static_cast<std::uint8_t>(write.kind), write);
-  return state_.with([&](State& state) -> Result<void> {
+  return state_.with([&](State& state) -> Result<Place> {
     if (state.failed) return broken();
-    auto written = state.file.append(record);
-    if (written) written = state.file.sync();
-    if (!written) {
+    if (auto written = state.file.append(record); !written) {
       // What stands at the end of the file now is unknown: nothing more may be promised on it.
       state.failed = true;
-      return written;
+      return written.error();
     }
     state.size += record.size();
     state.undone[write.sequence] = write;
-    return {};
+    return ++state.appended;
   });
+}
+
+// Whoever comes first syncs for all who have appended so far; the others wait for him, and then one of them for the rest.
+Result<void> WriteJournal::wait(Place place) {
+  for (;;) {
+    Place until = 0;
+    File* file = nullptr;
+    {
+      auto state = state_.lock();
+      state.wait(Deadline::never(), [&](const State& it) { return it.failed || it.synced >= place || !it.syncing; });
+      if (state->synced >= place) return {};
+      if (state->failed) return broken();
+      state->syncing = true;
+      until = state->appended;
+      file = &state->file;
+    }
+    const Result<void> done = file->sync();
+    state_.with([&](State& state) {
+      state.syncing = false;
+      ++state.syncs;
+      if (done)
+        state.synced = std::max(state.synced, until);
+      else
+        state.failed = true;
+    });
+    state_.notify_all();
+    if (!done) return done;
+  }
 }
 
 void WriteJournal::done(std::uint64_t sequence) {
@@ -112,7 +138,7 @@ void WriteJournal::done(std::uint64_t sequence) {
       return;
     }
     state.size += record.size();
-    if (state.size > compact_above && state.undone.size() < 1'000) compact(state);
+    if (state.size > compact_above && state.undone.size() < 1'000 && !state.syncing) compact(state);
   });
 }
 
@@ -127,6 +153,7 @@ void WriteJournal::compact(State& state) {
   }
   state.file = std::move(*file);
   state.size = whole.size();
+  state.synced = state.appended;
 }
 
 }  // namespace chaveiro::cache

@@ -69,24 +69,39 @@ WriteQueue::~WriteQueue() {
 }
 
 Result<void> WriteQueue::add(std::string_view key, std::string_view bytes, QueuedWrite::Kind kind) {
+  auto place = enqueue(key, bytes, kind);
+  if (!place) {
+    refused_.add();
+    return std::move(place).error();
+  }
+  state_.notify_one();
+  if (journal_) {
+    if (auto synced = journal_->wait(*place); !synced) {
+      refused_.add();
+      // It waits, and the store may get it; only that it outlives the process cannot be promised.
+      synced.error().code = Code::maybe_applied;
+      return synced;
+    }
+  }
+  accepted_.add();
+  return {};
+}
+
+Result<WriteJournal::Place> WriteQueue::enqueue(std::string_view key, std::string_view bytes, QueuedWrite::Kind kind) {
   auto state = state_.lock();
   if (state->closed) return fail(Code::unavailable, "WriteQueueStopped", "the write queue is stopping");
   const auto known = state->slots.find(key);
   if (known == state->slots.end() && state->slots.size() >= options_.queue_max) {
-    refused_.add();
     Error full = fail(Code::exhausted, "WriteQueueFull", "too many writes wait for the store");
     full.retry_after = std::chrono::duration_cast<std::chrono::milliseconds>(std::max(options_.pause, Micros{1'000}));
     return full;
   }
   QueuedWrite write{.sequence = ++state->sequence, .kind = kind, .key = std::string(key), .bytes = std::string(bytes)};
   // Under the lock: the journal's order is the queue's order.
+  WriteJournal::Place place_in_journal = 0;
   if (journal_) {
-    if (auto accepted = journal_->accept(write); !accepted) {
-      refused_.add();
-      return accepted;
-    }
+    TRY(place_in_journal, journal_->append(write));
   }
-  accepted_.add();
   if (known == state->slots.end()) {
     Slot& slot = state->slots[write.key];
     reschedule(*state, write.key, slot, clock_.steady() + options_.linger);
@@ -100,8 +115,7 @@ Result<void> WriteQueue::add(std::string_view key, std::string_view bytes, Queue
     }
     place = std::move(write);
   }
-  state_.notify_one();
-  return {};
+  return place_in_journal;
 }
 
 void WriteQueue::reschedule(State& state, const std::string& key, Slot& slot, SteadyTime due) {

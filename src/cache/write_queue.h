@@ -10,7 +10,7 @@
 // Bounds:     `queue_max` keys and `dead_max` dead letters; beyond the first add() answers exhausted; beyond the second what should die
 //             stays in the queue and is tried on.
 // Threads: any. Its workers call the sink, several keys at once.
-// Time:    add() O(log n), with a journal one fdatasync.
+// Time:    add() O(log n), with a journal one fdatasync, which all who add at that time share.
 #pragma once
 
 #include <functional>
@@ -63,7 +63,8 @@ class WriteQueue {
   enum class Durability : std::uint8_t { journal, memory_only };
   Durability durability() const { return journal_ ? Durability::journal : Durability::memory_only; }
 
-  // Errors: exhausted "WriteQueueFull"; unavailable "WriteQueueStopped", "JournalFailed" (nothing was accepted).
+  // Errors: exhausted "WriteQueueFull"; unavailable "WriteQueueStopped", "JournalFailed" (nothing was accepted); maybe_applied where the
+  // journal failed after the write was queued: the store may get it.
   Result<void> add(std::string_view key, std::string_view bytes, QueuedWrite::Kind kind);
   // The newest accepted write of the key that the store has not got yet.
   std::optional<QueuedWrite> pending(std::string_view key) const;
@@ -109,6 +110,8 @@ class WriteQueue {
 
   WriteQueue(WriteQueueOptions options, Sink sink, const Clock& clock, Logger log, Registry& metrics);
   void work();
+  // Queued, and its place in the journal, where there is one.
+  Result<WriteJournal::Place> enqueue(std::string_view key, std::string_view bytes, QueuedWrite::Kind kind);
   std::optional<QueuedWrite> take(State& state);
   void finished(const QueuedWrite& write, Result<void> result);
   void reschedule(State& state, const std::string& key, Slot& slot, SteadyTime due);

@@ -23,6 +23,7 @@ bool permits(Role role, Permission permission) {
     case Permission::block_entries:
     case Permission::write_accounts:
     case Permission::see_full_lookup:
+    case Permission::operate_caches:
       return role == Role::operator_ || role == Role::admin;
     case Permission::read_statistics:
       return role != Role::user;

@@ -64,6 +64,7 @@ enum class Permission : std::uint8_t {
   see_full_lookup,  // the payee unmasked, as a payment order needs it
   read_statistics,
   read_audit,
+  operate_caches,
   administrate,  // log level, revocation, retention, erasure
 };
 

@@ -33,6 +33,17 @@ class AdminService final : public admin::AdminService::CallbackService {
   Reactor* ErasePerson(Context* context, const admin::ErasePersonRequest* in, admin::ErasePersonResponse* out) override;
   Reactor* Purge(Context* context, const admin::PurgeRequest* in, admin::PurgeResponse* out) override;
 
+  Reactor* GetCacheStats(Context* context, const admin::GetCacheStatsRequest* in,
+                         admin::GetCacheStatsResponse* out) override;
+  Reactor* GetCached(Context* context, const admin::GetCachedRequest* in, admin::GetCachedResponse* out) override;
+  Reactor* ExplainCached(Context* context, const admin::ExplainCachedRequest* in,
+                         admin::ExplainCachedResponse* out) override;
+  Reactor* InvalidateCached(Context* context, const admin::InvalidateCachedRequest* in,
+                            admin::InvalidateCachedResponse* out) override;
+  Reactor* WarmCache(Context* context, const admin::WarmCacheRequest* in, admin::WarmCacheResponse* out) override;
+  Reactor* NameCacheKey(Context* context, const admin::NameCacheKeyRequest* in,
+                        admin::NameCacheKeyResponse* out) override;
+
  private:
   const Services& services_;
 };

@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
   add_local_commands(root, session);
   add_database_commands(root, session);
   add_remote_commands(root, session);
+  add_cache_commands(root, session);
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

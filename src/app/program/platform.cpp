@@ -8,6 +8,7 @@
 #include "api/rest/metrics_server.h"
 #include "api/rest/server.h"
 #include "app/admin.h"
+#include "app/cache_admin.h"
 #include "app/cache_levels.h"
 #include "app/demo.h"
 #include "app/figures.h"
@@ -94,6 +95,7 @@ struct Platform::Parts {
   std::optional<api::Chain> chain;
   std::optional<api::PageTokens> page_tokens;
   std::optional<api::Portabilities> portabilities;
+  std::optional<CacheAdmin> cache_admin;
   std::optional<Admin> admin;
   std::optional<PlatformHealth> health;
   std::optional<Figures> figures;
@@ -164,6 +166,7 @@ struct Platform::Parts {
     chain.emplace(api::ChainOptions{}, *authenticator, nullptr, clock, log.logger("access"), metrics);
     page_tokens.emplace(keyring.page_key(), clock);
     portabilities.emplace(*directory, keyring.page_key(), clock);
+    if (record_cache) cache_admin.emplace(storage->store(), clock, *record_cache);
     admin.emplace(AdminParts{
         .store = storage->store(),
         .clock = clock,
@@ -174,6 +177,7 @@ struct Platform::Parts {
         .check_digits = settings.check_digits,
         .backup = [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },
         .purge_lookups = [this](UtcTime before) { return storage->purge_lookups(before); },
+        .caches = cache_admin ? &*cache_admin : nullptr,
         .verify = [this](const std::vector<std::string>& anchors,
                          Deadline deadline) { return storage->verify(anchors, deadline); }});
     pool.emplace(PoolOptions{"edge", settings.worker_threads, settings.worker_queue}, clock, log.logger("pool"),

@@ -44,6 +44,8 @@ void add_setting_flags(CLI::App& command, Session& session, std::initializer_lis
 
 // entries (keys), accounts, claims, lookup, import, export, audit list, stats, log, revoke, person, purge, health, backup
 void add_remote_commands(CLI::App& root, Session& session);
+// cache stats, get, explain, invalidate, warm, key
+void add_cache_commands(CLI::App& root, Session& session);
 // serve, config, version, token, restore, audit verify
 void add_local_commands(CLI::App& root, Session& session);
 // db
