@@ -71,13 +71,20 @@ std::vector<Result<Committed>> PostgresStore::commit_all(std::span<const Change>
 Result<void> PostgresStore::note(const Note& note, Deadline deadline) {
   const auto record = [note](Group& group, Deadline) -> Result<std::uint64_t> {
     group.note(note, Digest{});
-    return std::uint64_t{1};
+    return std::uint64_t{0};
   };
   TRY_VOID(impl_->writer.run(record, deadline));
   return {};
 }
 
 void PostgresStore::on_commit(CommitHook hook) { impl_->writer.on_commit(std::move(hook)); }
+void PostgresStore::on_forget(ForgetHook hook) { impl_->writer.on_forget(std::move(hook)); }
+
+Result<std::uint64_t> PostgresStore::last_sequence(Deadline deadline) {
+  TRY(const Rows rows, impl_->pipeline.run("SELECT sequence FROM state", {}, impl_->ispbs, deadline));
+  if (rows.size() == 0) return std::uint64_t{0};
+  return static_cast<std::uint64_t>(rows[0].number());
+}
 
 Result<void> PostgresStore::check(Deadline deadline) {
   TRY_VOID(impl_->pipeline.run("SELECT sequence FROM state", {}, impl_->ispbs, deadline));

@@ -83,7 +83,9 @@ class PostgresStore final : public directory::Store {
   // Whole months of the audit go only where there is a maintenance URL.
   Result<std::uint64_t> purge(UtcTime before, const directory::Actor& actor, UtcTime at, Deadline deadline) override;
 
+  Result<std::uint64_t> last_sequence(Deadline deadline) override;
   void on_commit(CommitHook hook) override;
+  void on_forget(ForgetHook hook) override;
   Result<void> check(Deadline deadline) override;
 
   // Who holds a key, also where another participant of the same database does, and SHA-256 of the holder's tax id.

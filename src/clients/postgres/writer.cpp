@@ -37,6 +37,14 @@ void Writer::on_commit(Store::CommitHook hook) {
   hook_.with([&](Store::CommitHook& current) { current = std::move(hook); });
 }
 
+void Writer::on_forget(Store::ForgetHook hook) {
+  forget_hook_.with([&](Store::ForgetHook& current) { current = std::move(hook); });
+}
+
+void Writer::forget() {
+  if (const Store::ForgetHook hook = *forget_hook_.lock()) hook();
+}
+
 Result<void> Writer::enqueue(const std::shared_ptr<Job>& job, WhenFull when_full, Deadline deadline) {
   const std::size_t weight = job->weight();
   {
@@ -210,6 +218,7 @@ void Writer::write(Jobs& jobs) {
       return {};
     };
     const auto done = transact(work, Deadline::in(options_.group_limit * 6));
+    if (done ? rows != 0 : done.error().code == Code::maybe_applied) forget();
     return answer_task(*jobs.front(), done ? Result<std::uint64_t>(rows) : done.error());
   }
   std::vector<Change*> changes;
@@ -226,6 +235,7 @@ void Writer::write(Jobs& jobs) {
   };
   auto written = with(Group::Requests::late);
   if (!written && written.error().reason == "Constraint") written = with(Group::Requests::early);
+  if (!written && written.error().code == Code::maybe_applied) forget();
   if (!written) all.assign(changes.size(), Result<Committed>(written.error()));
   counts_.with([&](Counts& counts) { ++counts.groups, counts.changes += changes.size(); });
   std::vector<Answers> answers;

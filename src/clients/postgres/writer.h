@@ -39,7 +39,8 @@ struct WriterOptions {
 
 class Writer {
  public:
-  // Work of its own in a transaction of its own; answers how many rows it touched. May be called again after a failure.
+  // Work of its own in a transaction of its own, which changes records without a Change that tells of them; answers how many rows it
+  // touched. May be called again after a failure.
   using Task = std::function<Result<std::uint64_t>(Group&, Deadline)>;
 
   Writer(WriterOptions options, const Secret& installation_key);
@@ -50,6 +51,7 @@ class Writer {
   std::vector<Result<directory::Committed>> commit_all(std::span<const directory::Change> changes, Deadline deadline);
   Result<std::uint64_t> run(Task task, Deadline deadline);
   void on_commit(directory::Store::CommitHook hook);
+  void on_forget(directory::Store::ForgetHook hook);
 
   struct Counts {
     std::uint64_t groups = 0, changes = 0, repeated = 0, resolved = 0, connects = 0;
@@ -92,11 +94,13 @@ class Writer {
   Result<void> connect(Deadline deadline);
   void answer(Jobs& jobs, std::vector<Answers>& answers);
   void answer_task(Job& job, Result<std::uint64_t> result);
+  void forget();
 
   WriterOptions options_;
   std::unique_ptr<Connection> connection_;
   Group group_;
   Guarded<directory::Store::CommitHook> hook_;
+  Guarded<directory::Store::ForgetHook> forget_hook_;
   Guarded<Queue> queue_;
   Guarded<Counts> counts_;
   std::thread thread_;
