@@ -81,6 +81,8 @@ if(CHAVEIRO_TESTS)
   set_target_properties(redis_client_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME redis_client COMMAND redis_client_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(redis_client PROPERTIES TIMEOUT 300)
+  chaveiro_test(redis_invalidation_test SOURCES tests/integration/redis_invalidation_test.cpp
+                LIBS chaveiro_clients_redis tests_support)
 endif()
 
 # What both edges share (src/api), then the edges themselves.
