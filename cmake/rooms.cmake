@@ -83,6 +83,8 @@ if(CHAVEIRO_TESTS)
   set_tests_properties(redis_client PROPERTIES TIMEOUT 300)
   chaveiro_test(redis_invalidation_test SOURCES tests/integration/redis_invalidation_test.cpp
                 LIBS chaveiro_clients_redis tests_support)
+  chaveiro_test(redis_tracking_test SOURCES tests/integration/redis_tracking_test.cpp
+                LIBS chaveiro_clients_redis tests_support)
   chaveiro_test(redis_leases_test SOURCES tests/integration/redis_leases_test.cpp LIBS chaveiro_clients_redis tests_support)
 endif()
 
