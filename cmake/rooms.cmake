@@ -85,6 +85,8 @@ if(CHAVEIRO_TESTS)
                 LIBS chaveiro_clients_redis tests_support)
   chaveiro_test(redis_tracking_test SOURCES tests/integration/redis_tracking_test.cpp
                 LIBS chaveiro_clients_redis tests_support)
+  chaveiro_test(redis_chaos_test SOURCES tests/chaos/redis_chaos_test.cpp tests/chaos/fault_proxy.cpp
+                LIBS chaveiro_clients_redis tests_support LABELS chaos serial)
   chaveiro_test(redis_leases_test SOURCES tests/integration/redis_leases_test.cpp LIBS chaveiro_clients_redis tests_support)
 endif()
 
