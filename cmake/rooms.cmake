@@ -78,6 +78,8 @@ if(CHAVEIRO_TESTS)
   add_executable(redis_client_test ${redis_client_tests})
   target_link_libraries(redis_client_test PRIVATE chaveiro_clients_redis tests_support GTest::gmock GTest::gtest_main)
   target_compile_options(redis_client_test PRIVATE ${CHAVEIRO_WARNINGS})
+  target_compile_definitions(redis_client_test PRIVATE CHAVEIRO_SOURCE="${CMAKE_SOURCE_DIR}"
+                             CHAVEIRO_EXAMPLES="${CMAKE_BINARY_DIR}/examples_in_tree")
   set_target_properties(redis_client_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME redis_client COMMAND redis_client_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(redis_client PROPERTIES TIMEOUT 300)

@@ -1,6 +1,9 @@
 // The client against one real server: what the double cannot show.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <thread>
 
 #include "clients/redis/client.h"
@@ -85,6 +88,48 @@ TEST(RedisClient, logs_in_as_an_acl_user_and_follows_a_changed_password) {
   const auto answer = refused->call(Command("GET", "app:k"), Deadline::in(3s));
   EXPECT_EQ(answer.error().code, Code::unavailable);
   EXPECT_EQ(answer.error().message.find("third"), std::string::npos);
+}
+
+// The line of docs/redis.md, word by word.
+TEST(RedisClient, needs_no_more_than_the_smallest_access_list) {
+  RedisServer server;
+  std::ifstream docs(std::string(CHAVEIRO_SOURCE) + "/docs/redis.md");
+  std::vector<std::string> words;
+  for (std::string line; words.empty() && std::getline(docs, line);) {
+    if (!line.starts_with("ACL SETUSER")) continue;
+    std::istringstream split(line);
+    words.assign(std::istream_iterator<std::string>(split), {});
+  }
+  ASSERT_GT(words.size(), 4U);
+  ASSERT_FALSE(server.command(words).is_error()) << server.command(words).text;
+  const auto client = client_of("redis://chaveiro:PASSWORD@" + server.address());
+  Commands redis(*client);
+  EXPECT_TRUE(redis.set("dict:k", "v", soon()));
+  EXPECT_EQ(redis.mget({"dict:k"}, soon()).value_or(OptionalTexts{}), OptionalTexts{"v"});
+  EXPECT_TRUE(redis.xgroup_create("dict:s", "g", "0", soon()));
+  EXPECT_EQ(redis.set("other", "v", soon()).error().code, Code::forbidden);
+  EXPECT_EQ(client->call(Command("FLUSHALL"), soon()).error().code, Code::forbidden);
+  EXPECT_EQ(client->call(Command("KEYS", "*"), soon()).error().code, Code::forbidden);
+  const Script script("return redis.call('GET', KEYS[1])");
+  const std::string_view key = "dict:k";
+  EXPECT_EQ(as_text(client->eval(script, {&key, 1}, {}, soon())).value_or(""), "v");
+  EXPECT_TRUE(redis.publish("dict:changes", "x", soon()));
+  Scan keys(*client, {.match = "dict:*"}, soon());
+  EXPECT_NE(keys.begin(), keys.end());
+  EXPECT_TRUE(client->transaction({Command("INCR", "dict:n")}, soon()));
+  const auto reports = client->check(Purpose::state, soon());
+  ASSERT_TRUE(reports) << reports.error().message;
+  EXPECT_TRUE(reports->front().warnings.empty()) << reports->front().warnings.front();
+  Guarded<bool> up(false);
+  DedicatedOptions options;
+  options.setup = {Command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "dict:"),
+                   Command("SUBSCRIBE", "dict:changes")};
+  options.on_up = [&](const Endpoint&, const std::vector<Value>&) {
+    up.with([](bool& it) { it = true; });
+    up.notify_all();
+  };
+  const auto tracking = client->dedicate(std::move(options));
+  EXPECT_TRUE(up.lock().wait(soon(), [](bool it) { return it; }));
 }
 
 TEST(RedisClient, reads_and_writes_typed_values) {

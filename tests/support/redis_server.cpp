@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <algorithm>
 
 #include <stdexcept>
 #include <thread>
@@ -181,12 +182,16 @@ std::string RedisCluster::url() const {
 
 RedisServer& RedisCluster::master_of(unsigned slot) {
   for (RedisServer& seen_by : nodes_) {
-    if (!seen_by.running()) continue;
-    for (const RespReply& range : seen_by.command({"CLUSTER", "SLOTS"}).items) {
-      if (slot < range.items[0].number() || slot > range.items[1].number()) continue;
-      for (RedisServer& node : nodes_) {
-        if (node.port() == range.items[2].items[1].number()) return node;
-      }
+    if (seen_by.running()) return owner_by(seen_by, slot);
+  }
+  throw std::runtime_error("no node runs");
+}
+
+RedisServer& RedisCluster::owner_by(RedisServer& seen_by, unsigned slot) {
+  for (const RespReply& range : seen_by.command({"CLUSTER", "SLOTS"}).items) {
+    if (slot < range.items[0].number() || slot > range.items[1].number()) continue;
+    for (RedisServer& node : nodes_) {
+      if (node.port() == range.items[2].items[1].number()) return node;
     }
   }
   throw std::runtime_error("nobody serves the slot");
@@ -195,12 +200,19 @@ RedisServer& RedisCluster::master_of(unsigned slot) {
 void RedisCluster::move_slots(unsigned first, unsigned last, std::size_t to) {
   RedisServer& target = nodes_[to];
   const std::string target_id = id_of(to);
+  const auto all_know = [&](unsigned slot) {
+    return std::all_of(nodes_.begin(), nodes_.begin() + 3,
+                       [&](RedisServer& node) { return !node.running() || &owner_by(node, slot) == &target; });
+  };
   for (unsigned slot = first; slot <= last; ++slot) {
     RedisServer& source = master_of(slot);
     if (&source == &target) continue;
     const std::string number = std::to_string(slot), source_id = source.command({"CLUSTER", "MYID"}).text;
-    target.command({"CLUSTER", "SETSLOT", number, "IMPORTING", source_id});
-    source.command({"CLUSTER", "SETSLOT", number, "MIGRATING", target_id});
+    // A node that is not the owner refuses the second: its keys would stay behind.
+    for (const RespReply& reply : {target.command({"CLUSTER", "SETSLOT", number, "IMPORTING", source_id}),
+                                   source.command({"CLUSTER", "SETSLOT", number, "MIGRATING", target_id})}) {
+      if (reply.is_error()) throw std::runtime_error("a slot could not be moved: " + reply.text);
+    }
     while (true) {
       const RespReply keys = source.command({"CLUSTER", "GETKEYSINSLOT", number, "100"});
       if (keys.items.empty()) break;
@@ -208,10 +220,9 @@ void RedisCluster::move_slots(unsigned first, unsigned last, std::size_t to) {
       for (const RespReply& key : keys.items) words.push_back(key.text);
       if (source.command(words).is_error()) throw std::runtime_error("a slot could not be moved");
     }
-    // Those two first; then the other masters, which would hear of it later from them, and could be asked before.
     for (RedisServer* node : {&target, &source}) node->command({"CLUSTER", "SETSLOT", number, "NODE", target_id});
-    for (std::size_t node = 0; node < 3; ++node)
-      nodes_[node].command({"CLUSTER", "SETSLOT", number, "NODE", target_id});
+    // The next move would ask whoever has not heard of this one.
+    wait_until("all masters know of the move", [&] { return all_know(slot); });
   }
 }
 

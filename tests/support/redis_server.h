@@ -92,6 +92,7 @@ class RedisCluster {
 
  private:
   std::string id_of(std::size_t node) const;
+  RedisServer& owner_by(RedisServer& seen_by, unsigned slot);
   void wait_for_ok();
   std::vector<RedisServer> nodes_;
 };

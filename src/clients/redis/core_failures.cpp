@@ -5,7 +5,10 @@
 namespace chaveiro::redis {
 namespace {
 
-constexpr std::uint8_t redirects_max = 8;
+// While a slot changes hands, nodes may point at each other for some milliseconds: the first redirections are followed at once, those
+// after them with growing pauses.
+constexpr std::uint8_t redirects_at_once = 4;
+constexpr std::uint8_t redirects_max = 16;
 constexpr std::size_t parked_max = 10'000;
 
 // Error lines of commands that were not executed and may be at another moment.
@@ -132,6 +135,7 @@ void Core::redirect(Request request, const Redirect& to, const Endpoint& from) {
   const auto node = find_or_make(endpoint);
   request.asking = to.ask;
   request.on_replica = false;
+  const bool pause = request.redirects > redirects_at_once;
   if (!to.ask) {
     map_.with([&](std::shared_ptr<const NodeMap>& held) {
       if (held->slots.empty()) return;
@@ -147,6 +151,10 @@ void Core::redirect(Request request, const Redirect& to, const Endpoint& from) {
       held = std::move(changed);
     });
     watch_->look_again();
+  }
+  if (pause) {
+    const unsigned times = request.redirects - redirects_at_once - 1U;
+    return park(std::move(request), backoff(std::chrono::milliseconds{2}, options_.retry_delay_max, times, chance()));
   }
   node->shared(to.slot).send(std::move(request));
 }

@@ -54,7 +54,7 @@ class Spin {
   }
 
  private:
-  static constexpr int rounds_between_yields = 8;
+  static constexpr int rounds_between_yields = 16;
   static constexpr Micros somebody_else_ran{20};  // a yield on a core of one's own takes less than one
   static constexpr int skip_contended = 200;
   static constexpr int misses_max = 8;
