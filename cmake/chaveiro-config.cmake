@@ -1,4 +1,4 @@
-# find_package(chaveiro): chaveiro::base and chaveiro::cache. What they link is looked for here.
+# find_package(chaveiro): chaveiro::base, chaveiro::cache, chaveiro::redis. What they link is looked for here.
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 find_dependency(OpenSSL)

@@ -1,12 +1,17 @@
 # `cmake --install build/release --component library --prefix DIR`: the rooms that are of use alone, so that another project says
-# find_package(chaveiro) and links chaveiro::cache. Headers are included as "cache/memory.h".
+# find_package(chaveiro) and links chaveiro::cache or chaveiro::redis. Headers are included as "cache/memory.h".
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
-foreach(room base cache)
-  set_target_properties(chaveiro_${room} PROPERTIES EXPORT_NAME ${room})
-  target_compile_features(chaveiro_${room} PUBLIC cxx_std_20)
-  install(TARGETS chaveiro_${room} EXPORT chaveiro ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
-  install(DIRECTORY src/${room}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chaveiro/${room} COMPONENT library
+# A room's folder, and the name that others link it by.
+foreach(room base=base cache=cache net=net clients/redis/wire=redis_wire clients/redis=redis)
+  string(REPLACE "=" ";" room ${room})
+  list(GET room 0 folder)
+  list(GET room 1 name)
+  string(REPLACE "/" "_" target chaveiro_${folder})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  install(TARGETS ${target} EXPORT chaveiro ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+  install(DIRECTORY src/${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/chaveiro/${folder} COMPONENT library
           FILES_MATCHING PATTERN "*.h" PATTERN "*_test.h" EXCLUDE)
 endforeach()
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/chaveiro)
