@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "directory/ids.h"
+#include "events/inbox.h"
 
 namespace chaveiro::directory {
 
@@ -50,6 +51,7 @@ struct Context {
   Caller caller;
   std::string correlation_id;  // made or taken over at the edge; in every log line and audit record
   Deadline deadline = Deadline::never();
+  std::optional<events::Mark> mark = {};  // the event that the request is the effect of; stored with what it changes
 };
 
 enum class Permission : std::uint8_t {

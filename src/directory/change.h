@@ -21,6 +21,7 @@
 
 #include "directory/claim.h"
 #include "directory/entry.h"
+#include "events/inbox.h"
 
 namespace chaveiro::directory {
 
@@ -62,6 +63,8 @@ struct Change {
   UtcTime at{};
   std::vector<Write> writes;          // 1 … 8, in the order in which they are applied
   std::optional<RequestUse> request;  // recorded with the commit
+  // The event that this is the effect of: stored with it, so that the event is applied exactly once.
+  std::optional<events::Mark> mark = {};
 };
 
 // Something that was done to the platform as a whole, as the audit shows it; nothing in it is personal.

@@ -73,7 +73,8 @@ Change change_of(const Context& context, std::string operation, const Ispb& ispb
                 .actor = {context.caller.subject, context.correlation_id},
                 .at = at,
                 .writes = {},
-                .request = {}};
+                .request = {},
+                .mark = context.mark};
 }
 
 Entry deleted(Entry entry, Reason reason, UtcTime at) {

@@ -23,6 +23,7 @@
 #include "directory/audit.h"
 #include "directory/change.h"
 #include "directory/reads.h"
+#include "events/outbox.h"
 
 namespace chaveiro::directory {
 
@@ -100,7 +101,8 @@ class Store : public Reads {
   virtual Result<std::optional<StoredRequest>> request(const Ispb& ispb, const RequestId& id, Deadline deadline) = 0;
 
   // Applies the change. Errors besides the common ones: conflict "Stale" (a `before` is no longer current, or a
-  // constraint of the store was hit by somebody faster; nothing was applied), exhausted (too many commits are waiting),
+  // constraint of the store was hit by somebody faster; nothing was applied), conflict "AlreadyApplied" (the event of
+  // `mark` was applied before; nothing was applied), exhausted (too many commits are waiting),
   // maybe_applied (the deadline passed while the group was being written).
   virtual Result<Committed> commit(const Change& change, Deadline deadline) = 0;
   // The same for many at once, in order and in as few groups as possible; each has its own answer.
@@ -139,6 +141,12 @@ class Store : public Reads {
 
   // Of the last commit, whoever made it; 0: there was none.
   virtual Result<std::uint64_t> last_sequence(Deadline deadline) = 0;
+
+  // Where the events of commits wait to be published, and which events were applied here; null: this store keeps neither,
+  // and refuses changes with a mark. They live as long as the store.
+  virtual events::Outbox* outbox() { return nullptr; }
+  virtual events::Inbox* inbox() { return nullptr; }
+
   // Can it answer and write now? For /ready.
   virtual Result<void> check(Deadline deadline) = 0;
 };

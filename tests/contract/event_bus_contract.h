@@ -30,7 +30,8 @@ class BusHome {
   virtual std::string topic(const std::string& name) { return "persistent://dict/events/" + name; }
   // So much time passes for the bus. A real server lets it pass by itself.
   virtual void pass(Micros) {}
-  virtual UtcTime now() = 0;
+  virtual const Clock& clock() = 0;
+  UtcTime now() { return clock().now(); }
   // A delay that is long enough to be told from none.
   virtual Micros delay() const { return 60s; }
   // How long it takes to be sure that nothing comes.

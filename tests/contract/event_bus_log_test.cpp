@@ -1,6 +1,7 @@
 // The bus contract on the embedded log, in memory and in files.
 #include "events/log/bus.h"
 #include "tests/contract/event_bus_contract.h"
+#include "tests/contract/event_consumer_contract.h"
 #include "tests/contract/temporary_directory.h"
 
 namespace chaveiro::contract {
@@ -13,7 +14,7 @@ class InMemory final : public BusHome {
     clock_.advance(time);
     bus_->poke();
   }
-  UtcTime now() override { return clock_.now(); }
+  const Clock& clock() override { return clock_; }
 
  private:
   ManualClock clock_;
@@ -35,7 +36,7 @@ class InFiles final : public BusHome {
     clock_.advance(time);
     bus_->poke();
   }
-  UtcTime now() override { return clock_.now(); }
+  const Clock& clock() override { return clock_; }
 
  private:
   TemporaryDirectory folder_;
@@ -51,5 +52,6 @@ const auto name_of = [](const auto& info) { return info.param.name; };
 }  // namespace
 
 INSTANTIATE_TEST_SUITE_P(Log, EventBus, makers, name_of);
+INSTANTIATE_TEST_SUITE_P(Log, EventConsumer, makers, name_of);
 
 }  // namespace chaveiro::contract

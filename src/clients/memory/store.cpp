@@ -6,6 +6,7 @@
 #include "clients/memory/tables.h"
 #include "directory/chronicle.h"
 #include "directory/erasure.h"
+#include "directory/happened.h"
 
 namespace chaveiro::clients::memory {
 
@@ -97,12 +98,58 @@ Position by_creation(const T& row) {
   return {row.created_at, row.id.uuid};
 }
 
+// Writers come one by one: what is told here still holds when the change is applied.
+Result<bool> applied_first(events::Inbox& inbox, const events::Mark& mark, Deadline deadline) {
+  events::DomainEvent event;
+  event.event_id = mark.event_id;
+  event.aggregate_id = mark.aggregate_id;
+  TRY(const events::Inbox::Standing standing, inbox.standing(mark.subscription, event, deadline));
+  return mark.version == 0 ? !standing.seen : mark.version > standing.applied;
+}
+Error already_applied() {
+  return fail(Code::conflict, "AlreadyApplied", "the event was applied before; nothing was changed");
+}
+
 bool good_page(const PageRequest& page) { return page.limit >= 1 && page.limit <= page_limit_max; }
 
 }  // namespace
 
-MemoryStore::MemoryStore(const Secret& installation_key, std::string writer)
+class MemoryStore::Outbox final : public events::Outbox {
+ public:
+  void add(std::vector<events::OutboxEvent> happened) {
+    rows_.with([&](Rows& rows) {
+      for (events::OutboxEvent& event : happened) rows.emplace(event.position, std::move(event));
+    });
+  }
+  Result<std::vector<events::OutboxEvent>> unpublished(std::uint64_t after, std::size_t limit, Deadline) override {
+    std::vector<events::OutboxEvent> found;
+    const auto rows = rows_.lock();
+    for (auto at = rows->upper_bound(after); at != rows->end() && found.size() < limit; ++at)
+      found.push_back(at->second);
+    return found;
+  }
+  Result<void> published(std::span<const std::uint64_t> positions, Deadline) override {
+    rows_.with([&](Rows& rows) {
+      for (const std::uint64_t position : positions) rows.erase(position);
+    });
+    return {};
+  }
+  Result<events::OutboxDepth> depth(Deadline) override {
+    const auto rows = rows_.lock();
+    events::OutboxDepth depth{rows->size(), {}};
+    if (!rows->empty()) depth.oldest = rows->begin()->second.message.event_time;
+    return depth;
+  }
+
+ private:
+  using Rows = std::map<std::uint64_t, events::OutboxEvent>;
+  Guarded<Rows> rows_;
+};
+
+MemoryStore::MemoryStore(const Secret& installation_key, std::string writer, Events events)
     : installation_key_(installation_key),
+      outbox_(events == Events::kept ? std::make_unique<Outbox>() : nullptr),
+      inbox_(events::memory_inbox()),
       writer_(std::make_unique<Guarded<Writer>>(std::in_place, Chronicle(std::move(writer), {}), 0u, CommitHook{})),
       state_(std::make_unique<Guarded<State>>()) {}
 
@@ -207,6 +254,10 @@ std::vector<Result<Committed>> MemoryStore::commit_all(std::span<const Change> c
     if (deadline.expired()) return too_late();
     TRY_VOID(check_shape(wanted));
     auto writer = writer_->lock();
+    if (wanted.mark) {
+      TRY(const bool first, applied_first(*inbox_, *wanted.mark, deadline));
+      if (!first) return already_applied();
+    }
     Change change = wanted;
     const std::uint64_t sequence = writer->sequence + 1;
     stamp(change, sequence);
@@ -227,6 +278,8 @@ std::vector<Result<Committed>> MemoryStore::commit_all(std::span<const Change> c
       }
     }
     writer->sequence = sequence;
+    if (change.mark) TRY_VOID(inbox_->mark(*change.mark, deadline));
+    if (outbox_) outbox_->add(events_of(change, sequence));
     if (writer->hook) writer->hook(sequence, change);
     return Committed{sequence};
   };
@@ -365,6 +418,8 @@ Result<std::uint64_t> MemoryStore::last_sequence(Deadline deadline) {
   if (deadline.expired()) return too_late();
   return writer_->lock()->sequence;
 }
+
+events::Outbox* MemoryStore::outbox() { return outbox_.get(); }
 
 Result<void> MemoryStore::check(Deadline deadline) {
   if (deadline.expired()) return too_late();

@@ -18,7 +18,9 @@ namespace chaveiro::clients::memory {
 class MemoryStore final : public directory::Store {
  public:
   // `installation_key`: what persons are hashed with in the audit. `writer`: the name of its chain there.
-  explicit MemoryStore(const Secret& installation_key, std::string writer = "memory");
+  // `events`: whether what happens is kept for a relay, which must then take it away.
+  enum class Events : std::uint8_t { none, kept };
+  explicit MemoryStore(const Secret& installation_key, std::string writer = "memory", Events events = Events::none);
   ~MemoryStore() override;
 
   Result<std::optional<directory::Entry>> live_entry(const directory::Key& key, Deadline deadline) override;
@@ -64,12 +66,17 @@ class MemoryStore final : public directory::Store {
   void on_commit(CommitHook hook) override;
   void on_forget(ForgetHook hook) override;
   Result<void> check(Deadline deadline) override;
+  events::Outbox* outbox() override;
+  events::Inbox* inbox() override { return inbox_.get(); }
 
  private:
   struct State;
   struct Writer;
 
   Secret installation_key_;
+  class Outbox;
+  std::unique_ptr<Outbox> outbox_;  // null: none are kept
+  std::unique_ptr<events::Inbox> inbox_;
   // Writers hold this one throughout, so that hooks run in commit order and readers need not wait for them.
   std::unique_ptr<Guarded<Writer>> writer_;
   std::unique_ptr<Guarded<State>> state_;

@@ -212,6 +212,10 @@ Result<std::vector<Group::Answer>> Group::apply(std::span<Change* const> changes
       answers[i] = good.error();
       continue;
     }
+    if (changes[i]->mark) {  // better refused than applied twice
+      answers[i] = fail(Code::internal, "NoInbox", "this store does not keep which events were applied");
+      continue;
+    }
     stamp(*changes[i], ++sequence_);
     answers[i] = Committed{sequence_};
     items.push_back({changes[i], &answers[i], sequence_});

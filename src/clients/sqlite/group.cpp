@@ -1,6 +1,8 @@
 #include "clients/sqlite/group.h"
 
+#include "clients/sqlite/events.h"
 #include "clients/sqlite/rows.h"
+#include "directory/happened.h"
 
 namespace chaveiro::clients::sqlite {
 
@@ -26,8 +28,10 @@ Group::Group(Connection& connection, const Secret& installation_key, std::string
       writer_(writer),
       chronicle_(std::move(writer), {}) {}
 
-Result<std::unique_ptr<Group>> Group::make(Connection& connection, const Secret& installation_key, std::string writer) {
+Result<std::unique_ptr<Group>> Group::make(Connection& connection, const Secret& installation_key, std::string writer,
+                                           Events events) {
   std::unique_ptr<Group> group(new Group(connection, installation_key, std::move(writer)));
+  group->events_ = events;
   TRY_VOID(group->prepare());
   return group;
 }
@@ -60,6 +64,9 @@ Result<void> Group::prepare() {
                                        "operation, resource_type, resource, person, before, after, previous, "
                                        "hash")},
       {&sql_.insert_seal_key, "INSERT INTO seal_keys (person, key) VALUES (?, ?) ON CONFLICT DO NOTHING"},
+      {&sql_.mark_version, std::string(mark_version_sql)},
+      {&sql_.mark_id, std::string(mark_id_sql)},
+      {&sql_.insert_event, insert_into("outbox", "position, topic, key, body, headers, at")},
       {&sql_.get_seal_key, "SELECT key FROM seal_keys WHERE person = ?"},
   };
   for (const auto& [statement, text] : all) {
@@ -135,6 +142,11 @@ Result<Group::Outcome> Group::apply(Change& change, Care care) {
 Result<Group::Outcome> Group::write(Change& change) {
   stamp(change, ++sequence_);
   bool touched = false;
+  if (change.mark) {
+    TRY(const bool first, keep_mark(*change.mark));
+    if (!first) return Outcome::repeated;
+    touched = true;
+  }
   for (const Write& one : change.writes) {
     TRY(const bool written, std::visit([this](const auto& put) { return this->put(put); }, one));
     if (!written) return touched ? Outcome::torn : Outcome::stale;
@@ -145,6 +157,7 @@ Result<Group::Outcome> Group::write(Change& change) {
     if (!kept) return Outcome::torn;
   }
   TRY_VOID(record(change));
+  if (events_ == Events::kept) TRY_VOID(keep_events(change));
   return Outcome::applied;
 }
 
@@ -155,6 +168,22 @@ Result<bool> Group::keep_request(const Change& change) {
   const auto done = sql_.insert_request->run();
   if (!done && done.error().code != Code::conflict) return done.error();
   return done.has_value();
+}
+
+Result<bool> Group::keep_mark(const events::Mark& mark) {
+  Statement& row = mark.version == 0 ? *sql_.mark_id : *sql_.mark_version;
+  TRY(const std::uint64_t written, add_mark(row, mark).run());
+  return written == 1;
+}
+
+Result<void> Group::keep_events(const Change& change) {
+  for (const events::OutboxEvent& event : events_of(change, sequence_)) {
+    Statement& row = *sql_.insert_event;
+    const std::string headers = events::headers_text(event.message.headers);
+    row.add(event.position).add(event.topic).add(event.message.key).add(as_bytes(event.message.body));
+    TRY_VOID(row.add(as_bytes(headers)).add(event.message.event_time).run());
+  }
+  return {};
 }
 
 template <class T>

@@ -22,11 +22,13 @@ namespace chaveiro::clients::sqlite {
 class Group {
  public:
   enum class Care : std::uint8_t { none, savepoints };
-  enum class Outcome : std::uint8_t { applied, stale, torn };
+  // repeated: the event of the change's mark was applied before, and nothing was written.
+  enum class Outcome : std::uint8_t { applied, stale, torn, repeated };
+  enum class Events : std::uint8_t { none, kept };
 
   // `installation_key` must live as long as the group.
-  static Result<std::unique_ptr<Group>> make(Connection& connection, const Secret& installation_key,
-                                             std::string writer);
+  static Result<std::unique_ptr<Group>> make(Connection& connection, const Secret& installation_key, std::string writer,
+                                             Events events = Events::none);
 
   Result<void> begin();
   // Stamps the change with the sequence that it gets.
@@ -53,6 +55,8 @@ class Group {
   Result<bool> put_row(const directory::Put<T>& put, Statement& insert, Statement& update);
   Result<bool> yes(Statement& question, const directory::AccountId& account);
   Result<bool> keep_request(const directory::Change& change);
+  Result<bool> keep_mark(const events::Mark& mark);
+  Result<void> keep_events(const directory::Change& change);
   Result<void> record(const directory::Change& change);
   Result<void> store(const directory::AuditRecord& record, std::uint64_t place);
   Result<directory::SealKey> seal_key(const directory::Digest& person);
@@ -60,6 +64,7 @@ class Group {
   Connection& connection_;
   const Secret& installation_key_;
   std::string writer_;
+  Events events_ = Events::none;
   std::int64_t writer_id_ = 0;
   std::int64_t data_version_ = 0;
   std::uint64_t sequence_ = 0;
@@ -71,6 +76,7 @@ class Group {
     Statement *begin, *commit, *rollback, *savepoint, *release, *take_back;
     Statement *data_version, *get_sequence, *set_sequence, *get_writer, *add_writer, *set_writer;
     Statement *insert_account, *update_account, *insert_entry, *update_entry, *insert_claim, *update_claim;
+    Statement *mark_version, *mark_id, *insert_event;
     Statement *account_is_open, *account_has_entries, *insert_request, *insert_audit, *insert_seal_key, *get_seal_key;
   } sql_{};
 };

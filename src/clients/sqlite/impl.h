@@ -6,6 +6,7 @@
 // Threads: the parts guard themselves.
 #pragma once
 
+#include "clients/sqlite/events.h"
 #include "clients/sqlite/lock_holder.h"
 #include "clients/sqlite/reader_pool.h"
 #include "clients/sqlite/rows.h"
@@ -20,6 +21,7 @@ struct SqliteStore::Impl {
   UseLock lock;  // ends last: until then the file is in use
   std::unique_ptr<ReaderPool> readers;
   std::unique_ptr<Writer> writer;
+  std::unique_ptr<StoredEvents> events;
 };
 
 // The first row of a statement that has its values, or nothing.

@@ -207,10 +207,41 @@ DROP INDEX entries_deleted_list;
 DROP INDEX entries_counts;
 )sql";
 
-constexpr std::array<Migration, 3> steps = {{
+// outbox: events that wait for the relay. inbox_*: what consumers have applied, by aggregate, or by id where it has no version.
+constexpr std::string_view events_up = R"sql(
+CREATE TABLE outbox (
+  position INTEGER PRIMARY KEY,
+  topic TEXT NOT NULL,
+  key TEXT NOT NULL,
+  body BLOB NOT NULL,
+  headers BLOB NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE inbox_versions (
+  subscription TEXT NOT NULL,
+  aggregate TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (subscription, aggregate)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE inbox_ids (
+  subscription TEXT NOT NULL,
+  event BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (subscription, event)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::string_view events_down = R"sql(
+DROP TABLE inbox_ids;
+DROP TABLE inbox_versions;
+DROP TABLE outbox;
+)sql";
+
+constexpr std::array<Migration, 4> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
     {{1, 2}, "indexes for counts", counts_up, counts_down},
+    {{1, 3}, "events", events_up, events_down},
 }};
 
 }  // namespace

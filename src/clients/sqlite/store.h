@@ -30,7 +30,8 @@ struct SqliteOptions {
   Micros busy_limit = Micros(5'000'000);  // how long to wait for another process that writes; 0: not at all
   int log_pages_max = 4'000;  // the write-ahead log is folded into the database once it has so many pages of 4 KiB
   enum class Check : std::uint8_t { none, quick, full } check = Check::full;  // integrity check when opened
-  std::string vfs;  // SQLite's file system layer; empty: the usual one (tests name others)
+  bool keep_events = false;  // what happens waits in the outbox, for a relay that takes it away
+  std::string vfs;           // SQLite's file system layer; empty: the usual one (tests name others)
 };
 
 class SqliteStore final : public directory::Store {
@@ -84,6 +85,9 @@ class SqliteStore final : public directory::Store {
   void on_commit(CommitHook hook) override;
   void on_forget(ForgetHook hook) override;
   Result<void> check(Deadline deadline) override;
+
+  events::Outbox* outbox() override;  // null unless events are kept
+  events::Inbox* inbox() override;
 
   // Writes a copy of the database as it is now to `path`, which must not be there yet, while everything goes on; the copy
   // is checked before it gets its name. Errors: exists, deadline, corrupt, and the common ones.

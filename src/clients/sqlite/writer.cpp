@@ -209,7 +209,13 @@ Result<bool> Writer::write_changes(Jobs& jobs, std::vector<Answers>& answers, Gr
       const auto outcome = group_->apply(change, care);
       if (!outcome) return give_up(outcome.error());
       if (*outcome == Group::Outcome::torn) return give_up(false);
-      *outcome == Group::Outcome::applied ? its.push_back(Committed{group_->sequence()}) : its.push_back(stale());
+      if (*outcome == Group::Outcome::applied) {
+        its.push_back(Committed{group_->sequence()});
+      } else if (*outcome == Group::Outcome::repeated) {
+        its.push_back(fail(Code::conflict, "AlreadyApplied", "the event was applied before; nothing was changed"));
+      } else {
+        its.push_back(stale());
+      }
     }
   }
   if (auto ended = end_transaction(); !ended) return give_up(ended.error());

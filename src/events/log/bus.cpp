@@ -51,6 +51,7 @@ LogBus::~LogBus() {
 
 Result<void> LogBus::Impl::load() {
   TRY_VOID(disk->make_folder(options.folder));
+  TRY(lock, disk->lock_folder(options.folder));
   TRY(const std::vector<std::string> names, disk->list(options.folder));
   for (const std::string& name : names) {
     const std::string folder = options.folder + "/" + name;
@@ -167,6 +168,7 @@ void LogBus::publish(std::string_view topic_name, Message message, Published don
   std::uint32_t partition =
       message.key.empty() || count == 1 ? 0 : partition_of(message.key, topic->options.hash, count);
   std::optional<Error> refused;
+  bool first = false;  // the writer may sleep
   {
     auto out = impl_->outbox.lock();
     if (out->stopping) {
@@ -179,11 +181,15 @@ void LogBus::publish(std::string_view topic_name, Message message, Published don
       Outgoing& outgoing = out->partitions[topic->first_outbox + partition];
       outgoing.batches.add(message);
       outgoing.answers.push_back(std::move(done));
+      first = out->bytes == 0;
       out->bytes += size;
     }
   }
   if (refused) return done(std::move(*refused));
-  if (impl_->disk != nullptr) return impl_->outbox.notify_all();
+  if (impl_->disk != nullptr) {
+    if (first) impl_->outbox.notify_all();
+    return;
+  }
   impl_->write_once();
 }
 

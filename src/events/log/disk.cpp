@@ -30,6 +30,11 @@ class LocalFile final : public DiskFile {
 
 Result<void> LocalDisk::make_folder(const std::string& path) { return chaveiro::make_folder(path, private_folder); }
 
+Result<std::shared_ptr<void>> LocalDisk::lock_folder(const std::string& path) {
+  TRY(FolderLock lock, FolderLock::take(path));
+  return std::shared_ptr<void>(std::make_shared<FolderLock>(std::move(lock)));
+}
+
 Result<std::vector<std::string>> LocalDisk::list(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code failed;

@@ -34,6 +34,11 @@ class Disk {
  public:
   virtual ~Disk() = default;
   virtual Result<void> make_folder(const std::string& path) = 0;
+  // The folder is this process's own until the lock goes; null where the disk knows no other process.
+  virtual Result<std::shared_ptr<void>> lock_folder(const std::string& path) {
+    static_cast<void>(path);
+    return std::shared_ptr<void>();
+  }
   // Names within the folder, in no order.
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;
   // Read and write; made where it is not there. The name is durable once sync_folder() was called.
@@ -47,6 +52,7 @@ class Disk {
 
 class LocalDisk final : public Disk {
  public:
+  Result<std::shared_ptr<void>> lock_folder(const std::string& path) override;
   Result<void> make_folder(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
   Result<std::unique_ptr<DiskFile>> open(const std::string& path) override;

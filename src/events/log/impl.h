@@ -11,7 +11,6 @@
 #include <optional>
 #include <thread>
 
-#include "base/file.h"
 #include "base/guarded.h"
 #include "events/log/bus.h"
 #include "events/log/cursor_file.h"
@@ -92,7 +91,7 @@ struct LogBus::Impl {
   Disk* const disk;  // null: memory
   const Clock& clock;
   const Logger log;
-  std::optional<FolderLock> lock;
+  std::shared_ptr<void> lock;  // of the folder
   Recovered recovered;
   Guarded<Topics> topics;
   Guarded<Outbox> outbox;

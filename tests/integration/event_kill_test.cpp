@@ -1,0 +1,111 @@
+// kill -9 at each step between a change and the effect of its event, fifty times each: no event is lost, none is applied twice, and
+// the order of each key holds. The ledger of what was answered is kept here, outside the process that dies.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+#include <set>
+
+#include "base/random.h"
+#include "base/text.h"
+#include "tests/contract/temporary_directory.h"
+#include "tests/integration/kill_samples.h"
+
+namespace chaveiro::contract {
+namespace {
+
+constexpr int kills = 50;
+
+struct Ended {
+  int status = 0;
+  std::vector<std::uint64_t> answered;
+};
+
+Ended run_child(const std::string& folder, const std::string& step, std::uint64_t nth, std::uint64_t first,
+                std::uint64_t seed) {
+  int pipe_ends[2];
+  CHECK(::pipe(pipe_ends) == 0);
+  const std::string texts[] = {std::to_string(nth), std::to_string(first), std::to_string(seed)};
+  const pid_t child = ::fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    ::dup2(pipe_ends[1], STDOUT_FILENO);
+    ::close(pipe_ends[0]);
+    ::close(pipe_ends[1]);
+    ::execl(CHAVEIRO_KILL_CHILD, CHAVEIRO_KILL_CHILD, folder.c_str(), step.c_str(), texts[0].c_str(), texts[1].c_str(),
+            texts[2].c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::close(pipe_ends[1]);
+  Ended ended;
+  std::uint64_t n = 0;
+  while (::read(pipe_ends[0], &n, sizeof n) == sizeof n) ended.answered.push_back(n);
+  ::close(pipe_ends[0]);
+  ::waitpid(child, &ended.status, 0);
+  return ended;
+}
+
+TEST(EventsKilled, nothing_is_lost_and_nothing_applied_twice_wherever_the_process_dies) {
+  const TemporaryDirectory folder;
+  Random random(20260401);
+  std::uint64_t first = 1, seed = 1;
+  std::set<std::uint64_t> ledger;
+  for (const std::string step :
+       {"read", "published", "forgotten", "tried", "handled", "failed", "marked", "acknowledged"}) {
+    for (int round = 0; round < kills; ++round) {
+      SCOPED_TRACE(step + ", round " + std::to_string(round) + ", first " + std::to_string(first));
+      const Ended ended = run_child(folder.path(), step, 1 + random.below(6), first, seed++);
+      ASSERT_TRUE(WIFSIGNALED(ended.status) && WTERMSIG(ended.status) == SIGKILL)
+          << "the child ended by itself with " << WEXITSTATUS(ended.status);
+      ledger.insert(ended.answered.begin(), ended.answered.end());
+      if (!ended.answered.empty()) first = ended.answered.back() / 4 + 1;
+      ++first;  // one may have been committed and not answered
+    }
+  }
+  const Ended drained = run_child(folder.path(), "drain", 1, 0, seed);
+  ASSERT_TRUE(WIFEXITED(drained.status) && WEXITSTATUS(drained.status) == 0) << WEXITSTATUS(drained.status);
+
+  auto options = kill_store_options(folder.path());
+  auto store = clients::sqlite::SqliteStore::open(options, kill_key(), day_one);
+  ASSERT_TRUE(store) << store.error().message;
+  // The effects, by the entry that they are of: commit of the effect → version of the event.
+  std::map<std::string, std::map<std::uint64_t, std::uint64_t>> effects;
+  std::size_t count = 0;
+  for (PageRequest page{.limit = 200, .after = {}};;) {
+    const auto some = (*store)->accounts({.ispb = other_ispb, .accounts = {}, .holder_tax_id = "99999999999"}, page,
+                                         Deadline::never());
+    ASSERT_TRUE(some) << some.error().message;
+    for (const Account& account : some->items) {
+      const std::size_t slash = account.holder.name.find('/');
+      const auto version = parse_uint(std::string_view(account.holder.name).substr(slash + 1));
+      ASSERT_TRUE(version);
+      auto& of_entry = effects[account.holder.name.substr(0, slash)];
+      for (const auto& [commit, applied] : of_entry)
+        EXPECT_NE(applied, *version) << account.holder.name << " was applied twice";
+      of_entry[account.version] = *version;
+      ++count;
+    }
+    if (!some->next) break;
+    page.after = some->next;
+  }
+  EXPECT_GE(count, ledger.size());
+  EXPECT_GT(ledger.size(), 400u) << "too little happened for the test to show anything";
+  for (const std::uint64_t answered : ledger) {
+    const auto found = effects.find(to_string(uuid_of(answered / 4, 1)));
+    ASSERT_NE(found, effects.end()) << "the events of entry " << answered / 4 << " were lost";
+    EXPECT_GT(found->second.size(), answered % 4) << "an event of entry " << answered / 4 << " was lost";
+  }
+  for (const auto& [entry, applied] : effects) {
+    std::uint64_t before = 0;
+    for (const auto& [commit, version] : applied) {
+      EXPECT_GT(version, before) << "the events of " << entry << " were applied out of order";
+      before = version;
+    }
+  }
+  RecordProperty("events", static_cast<int>(count));
+}
+
+}  // namespace
+}  // namespace chaveiro::contract

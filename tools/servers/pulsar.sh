@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# One Apache Pulsar broker (standalone, the real one) on port 16650, its administration on 18080. The distribution comes from Maven,
+# once, into .cache/pulsar; what it stores lies in .cache/servers/pulsar and goes with `down`.
+set -euo pipefail
+version=4.0.8
+port=16650 web=18080 bookkeeper=13181
+home=$PWD/.cache/pulsar/$version
+folder=$PWD/.cache/servers/pulsar
+url=pulsar://127.0.0.1:$port
+
+say() { printf '%s\n' "$*" >&2; }
+die() { printf './dev: %s\n' "$*" >&2; exit 1; }
+
+java_home() {
+  local at
+  for at in /usr/lib/jvm/java-17-openjdk-* /usr/lib/jvm/default-java; do if [[ -x $at/bin/java ]]; then echo "$at"; return; fi; done
+  die "the broker needs Java 17: apt-get install openjdk-17-jre-headless maven"
+}
+
+fetch() {
+  [[ ! -x $home/bin/pulsar ]] || return 0
+  command -v mvn >/dev/null || die "Maven brings the broker: apt-get install maven"
+  say "the Pulsar distribution comes from Maven (234 MiB, once)"
+  local store=$PWD/.cache/pulsar/maven artifact=org.apache.pulsar:pulsar-server-distribution:$version:tar.gz:bin
+  mkdir -p "$home" "$store"
+  mvn -B -q -Dmaven.repo.local="$store" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get -Dtransitive=false -Dartifact=$artifact >&2
+  tar xzf "$store/org/apache/pulsar/pulsar-server-distribution/$version/pulsar-server-distribution-$version-bin.tar.gz" -C "$home" --strip-components=1
+  rm -rf "$store"
+}
+
+# The file is read twice, and a key that stands twice becomes a list: each is replaced, never appended.
+configure() {
+  cp "$home/conf/standalone.conf" "$folder/standalone.conf"
+  local pair
+  for pair in bindAddress=127.0.0.1 advertisedAddress=127.0.0.1 brokerServicePort=$port webServicePort=$web numIOThreads=2 \
+    numHttpServerThreads=8 managedLedgerCacheSizeMB=64 dbStorage_writeCacheMaxSizeMb=32 dbStorage_readAheadCacheMaxSizeMb=32 \
+    dbStorage_rocksDB_blockCacheSize=16777216 bookkeeperNumberOfChannelsPerBookie=2 journalSyncData=false diskUsageThreshold=0.99 \
+    diskUsageWarnThreshold=0.98 brokerDeleteInactiveTopicsEnabled=false acknowledgmentAtBatchIndexLevelEnabled=true; do
+    grep -q "^${pair%%=*}=" "$folder/standalone.conf" || { printf '\n%s\n' "$pair" >>"$folder/standalone.conf"; continue; }
+    sed -i "s|^${pair%%=*}=.*|$pair|" "$folder/standalone.conf"
+  done
+}
+
+is_up() { [[ -r $folder/pid ]] && kill -0 "$(cat "$folder/pid")" 2>/dev/null; }
+answers() { curl -fsS "http://127.0.0.1:$web/admin/v2/brokers/health" >/dev/null 2>&1; }
+
+# Tenants and namespaces are not made on demand.
+namespaces() {
+  local tenant
+  for tenant in dict/events lb-conn/dict core-dict/dlq; do
+    curl -fsS -X PUT -H 'content-type: application/json' -d '{"allowedClusters":["standalone"]}' "http://127.0.0.1:$web/admin/v2/tenants/${tenant%/*}" || true
+    curl -fsS -X PUT "http://127.0.0.1:$web/admin/v2/namespaces/$tenant" || true
+  done
+}
+
+up() {
+  mkdir -p "$folder"
+  configure
+  export JAVA_HOME PULSAR_MEM="-Xms256m -Xmx640m -XX:MaxDirectMemorySize=1g" PULSAR_GC="-XX:+UseG1GC" \
+    PULSAR_GC_LOG="-Xlog:disable -Xlog:all=warning:stderr" PULSAR_LOG_DIR=$folder/logs PULSAR_LOG_LEVEL=warn \
+    PULSAR_STANDALONE_CONF=$folder/standalone.conf
+  JAVA_HOME=$(java_home)
+  setsid "$home/bin/pulsar" standalone -nfw -nss -a 127.0.0.1 --metadata-dir "$folder/meta" --bookkeeper-dir "$folder/bookkeeper" \
+    --bookkeeper-port $bookkeeper >"$folder/log" 2>&1 </dev/null &
+  echo $! >"$folder/pid"
+  local tries
+  for tries in {1..120}; do
+    if answers; then namespaces; return; fi
+    is_up || die "the broker ended: $folder/log"
+    sleep 1
+  done
+  die "the broker does not answer: $folder/log"
+}
+
+down() {
+  if is_up; then
+    kill -- "-$(cat "$folder/pid")" 2>/dev/null || true
+    local tries
+    for tries in {1..100}; do is_up || break; sleep 0.1; done
+    if is_up; then kill -9 -- "-$(cat "$folder/pid")"; fi
+  fi
+  rm -rf "$folder"
+}
+
+case ${1:-} in
+  up)
+    fetch
+    if is_up && answers; then say "pulsar is up already"; else down; up; fi
+    say "PULSAR_URL=$url"
+    printf '%s\n' "$url" ;;
+  down) down ;;
+  *) die "up or down" ;;
+esac
