@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <limits>
 #include <system_error>
@@ -82,6 +83,8 @@ Meaning meaning_of(int error_number) {
 }
 
 }  // namespace
+
+void order_mapped_writes() { std::atomic_thread_fence(std::memory_order_release); }
 
 Error file_error(std::string_view action, std::string_view path, int error_number) {
   const Meaning meaning = meaning_of(error_number);

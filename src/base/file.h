@@ -81,6 +81,9 @@ class FolderLock {
   File file_;
 };
 
+// In memory that a file is mapped into: what was written before is seen no later than what is written after, by any process.
+void order_mapped_writes();
+
 // What errno means, as an Error: "cannot write /data/x.db: no space left …: free some".
 Error file_error(std::string_view action, std::string_view path, int error_number);
 

@@ -5,7 +5,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -54,7 +53,7 @@ void LookupWindow::write(std::uint64_t at, std::string_view bytes) {
   CHECK(holds(at, at + bytes.size()) && bytes.size() > 4);
   char* const to = map_ + (at - mapped_from_);
   std::memcpy(to + 4, bytes.data() + 4, bytes.size() - 4);
-  std::atomic_thread_fence(std::memory_order_release);
+  order_mapped_writes();
   std::memcpy(to, bytes.data(), 4);
 }
 
