@@ -28,3 +28,13 @@ foreach(name events_produce events_consume events_dead_letters events_outbox)
   add_test(NAME Examples.${name} COMMAND example_${name})
   set_tests_properties(Examples.${name} PROPERTIES TIMEOUT 60)
 endforeach()
+
+# These bring a server double of their own.
+foreach(name redis_lock redis_tracking)
+  add_executable(example_${name} examples/${name}/main.cpp)
+  target_link_libraries(example_${name} PRIVATE chaveiro_clients_redis)
+  target_compile_options(example_${name} PRIVATE ${CHAVEIRO_WARNINGS})
+  set_target_properties(example_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples_in_tree)
+  add_test(NAME Examples.${name} COMMAND example_${name})
+  set_tests_properties(Examples.${name} PROPERTIES TIMEOUT 60)
+endforeach()

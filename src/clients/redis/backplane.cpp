@@ -60,13 +60,13 @@ class RedisBackplane::Reader final : public Following {
     std::shared_ptr<Dedicated> dedicated;
     bool up = false;
     bool reading = false;
+    std::string last_id;     // of the stream; empty: not known yet
     std::uint64_t life = 0;  // of connections
   };
   struct Listening {
     cache::BackplaneListener* listener = nullptr;  // null: the end
     bool connected = false;
     std::string run_id;
-    std::string last_id;  // of the stream; empty: not known yet
   };
   struct State : std::enable_shared_from_this<State> {
     State(RedisBackplane& owner, cache::BackplaneListener& its_listener)
@@ -77,8 +77,8 @@ class RedisBackplane::Reader final : public Following {
     const RedisBackplaneOptions options;
     Client& client;
     const Clock& clock;
-    Guarded<Connection> connection;
-    Guarded<Listening> listening;  // held while the listener is told
+    Guarded<Connection> connection;  // never held while the listener is told: it posts, and post() comes here
+    Guarded<Listening> listening;    // held while the listener is told
 
     // Replies: INFO, the members, and of a stream its last entry.
     void up(const std::vector<Value>& replies) {
@@ -90,20 +90,23 @@ class RedisBackplane::Reader final : public Following {
         const char* const end = name.text.data() + name.text.size();
         if (std::from_chars(name.text.data(), end, member).ec == std::errc{}) members.push_back(member);
       }
-      connection.with([](Connection& it) { it.up = true, it.reading = false, ++it.life; });
+      bool other = false;
       listening.with([&](Listening& it) {
         if (it.listener == nullptr) return;
         if (!it.run_id.empty() && it.run_id != run_id) {
-          it.last_id.clear();  // ids of another server's stream mean nothing
+          other = true;
           it.listener->missed();
         }
         it.run_id = run_id;
-        if (it.last_id.empty()) {
-          const auto& entries = replies[2].items;
-          it.last_id = entries.empty() || entries[0].items.empty() ? "0-0" : entries[0].items[0].text;
-        }
         it.connected = true;
         it.listener->connected(members);
+      });
+      connection.with([&](Connection& it) {
+        it.up = true, it.reading = false, ++it.life;
+        if (!other && !it.last_id.empty()) return;
+        // Ids of another server's stream mean nothing.
+        const auto& entries = replies[2].items;
+        it.last_id = entries.empty() || entries[0].items.empty() ? "0-0" : entries[0].items[0].text;
       });
     }
     void down() {
@@ -126,7 +129,7 @@ class RedisBackplane::Reader final : public Following {
       if (first) read();
     }
     void read() {
-      const std::string after = listening.lock()->last_id;
+      const std::string after = connection.lock()->last_id;
       ask([this, after](Dedicated& dedicated, std::uint64_t life) {
         Command command("XREAD", "COUNT", 500, "BLOCK", read_block.count(), "STREAMS", options.name, after);
         dedicated.send(
@@ -148,8 +151,8 @@ class RedisBackplane::Reader final : public Following {
       for (std::size_t i = 0; entries != nullptr && i < entries->size(); ++i) {
         const Value& entry = (*entries)[i];
         if (entry.items.size() < 2) continue;
+        connection.lock()->last_id = entry.items[0].text;
         listening.with([&](Listening& it) {
-          it.last_id = entry.items[0].text;
           if (it.listener != nullptr && entry.items[1].items.size() >= 2)
             it.listener->heard(entry.items[1].items[1].text);
         });
