@@ -124,7 +124,8 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api cache directory events events_log clients_memory clients_postgres clients_sqlite LIBS Boost::json yaml-cpp)
+chaveiro_room(app DEPS api cache directory events events_log clients_memory clients_postgres clients_redis clients_sqlite LIBS Boost::json
+              yaml-cpp)
 
 if(CHAVEIRO_TESTS)
   if(CHAVEIRO_GRPC)

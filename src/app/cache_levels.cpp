@@ -2,7 +2,9 @@
 
 #include <filesystem>
 
+#include "app/redis.h"
 #include "base/file.h"
+#include "clients/redis/cache_tier.h"
 #include "clients/sqlite/cache_tier.h"
 
 namespace chaveiro::app {
@@ -11,13 +13,24 @@ namespace {
 namespace fs = std::filesystem;
 using clients::sqlite::CacheTier;
 
+// The second level with its client; both empty where it is not asked for.
+struct Second {
+  std::unique_ptr<redis::Client> client;
+  std::unique_ptr<redis::CacheTier> tier;
+};
+
 constexpr auto start_time_max = std::chrono::seconds{30};
 
 class Levels final : public CacheLevels {
  public:
-  Levels(std::unique_ptr<CacheTier> third, std::string note) : third_(std::move(third)), note_(std::move(note)) {}
+  Levels(Second second, std::unique_ptr<CacheTier> third, std::string note, bool suspect)
+      : second_(std::move(second)), third_(std::move(third)), note_(std::move(note)), suspect_(suspect) {}
 
-  cache::Tier* l2() override { return nullptr; }
+  cache::Tier* l2() override { return second_.tier.get(); }
+  bool l2_is_suspect() const override { return second_.tier != nullptr && suspect_; }
+  Result<void> check(Deadline deadline) override {
+    return second_.client ? second_.client->wait_ready(deadline) : Result<void>();
+  }
   cache::Tier* l3() override { return third_.get(); }
 
   Result<void> step(Deadline deadline) override {
@@ -26,33 +39,47 @@ class Levels final : public CacheLevels {
   }
 
   Result<void> close(directory::Store& store, bool told_everything, Deadline deadline) override {
-    if (!third_ || !told_everything) return {};
+    if ((!third_ && !second_.tier) || !told_everything) return {};
     TRY(const std::uint64_t sequence, store.last_sequence(deadline));
     return write_file(note_, std::to_string(sequence), 0600);
   }
 
  private:
+  Second second_;
   std::unique_ptr<CacheTier> third_;
   std::string note_;
+  bool suspect_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings, const std::string& folder,
-                                                       directory::Store& store, const Clock& clock, Logger log) {
+                                                       directory::Store& store, const Clock& clock, Registry& metrics,
+                                                       Logger log) {
   const std::string note = folder + "/cache.position";
-  if (!settings.cache_l3_enabled) return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(nullptr, note));
-  TRY(auto third, CacheTier::open({.path = folder + "/cache.db"}, clock));
+  Second second;
+  if (settings.cache_l2_enabled) {
+    TRY(auto options, redis_options(settings));
+    TRY(second.client, redis::Client::create(std::move(options), {log.named("redis"), &metrics}));
+    TRY(second.tier, redis::CacheTier::create({}, *second.client, clock, metrics));
+  }
+  std::unique_ptr<CacheTier> third;
+  if (settings.cache_l3_enabled) {
+    TRY(third, CacheTier::open({.path = folder + "/cache.db"}, clock));
+  }
+  if (!second.tier && !third)
+    return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), nullptr, note, false));
   const Deadline deadline = Deadline::in(start_time_max);
   TRY(const std::uint64_t sequence, store.last_sequence(deadline));
   const auto left = read_file(note, 64);
   std::error_code ignored;
   fs::remove(note, ignored);
-  if (!left || *left != std::to_string(sequence)) {
-    log.info("the third cache level begins empty", {{"because", left ? "the store has changed since" : "no note"}});
-    TRY_VOID(third->clear(deadline));
+  const bool suspect = !left || *left != std::to_string(sequence);
+  if (suspect) {
+    log.info("the slower cache levels begin empty", {{"because", left ? "the store has changed since" : "no note"}});
+    if (third) TRY_VOID(third->clear(deadline));
   }
-  return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(third), note));
+  return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), std::move(third), note, suspect));
 }
 
 }  // namespace chaveiro::app

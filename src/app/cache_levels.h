@@ -14,6 +14,7 @@
 #include "app/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "cache/tier.h"
 #include "directory/store.h"
 
@@ -24,9 +25,14 @@ class CacheLevels {
   virtual ~CacheLevels() = default;
   // `folder`: of this process alone.
   static Result<std::unique_ptr<CacheLevels>> open(const Settings& settings, const std::string& folder,
-                                                   directory::Store& store, const Clock& clock, Logger log);
+                                                   directory::Store& store, const Clock& clock, Registry& metrics,
+                                                   Logger log);
 
   virtual cache::Tier* l2() = 0;  // null: not asked for
+  // True: the second level may hold what is old, and must be cleared before anything is read from it.
+  virtual bool l2_is_suspect() const = 0;
+  // Does the second level answer? For what health shows.
+  virtual Result<void> check(Deadline deadline) = 0;
   virtual cache::Tier* l3() = 0;
   // Removes some of what is over.
   virtual Result<void> step(Deadline deadline) = 0;

@@ -188,30 +188,34 @@ const Setting table[] = {
      "how long an entry of another participant is kept, legal persons only and never above the answer's Cache-Control; "
      "0s: not at all; the regulator allows 180s at most",
      "", duration<&Settings::cache_foreign_ttl>},
-    {"CACHE_L2_ENABLED", SettingKind::boolean, "false", "second cache level", "the Redis cache level", nullptr},
+    {"CACHE_L2_ENABLED", SettingKind::boolean, "false", "second cache level, in Redis; needs REDIS_URL or REDIS_ADDR",
+     "", boolean<&Settings::cache_l2_enabled>},
     {"CACHE_L3_ENABLED", SettingKind::boolean, "false",
      "third cache level: a SQLite file in the data folder, which outlives the process", "",
      boolean<&Settings::cache_l3_enabled>},
     {"CACHE_PLAIN_KEYS", SettingKind::boolean, "false",
      "write keys of people plainly into the names of cached values; refused in production", "",
      boolean<&Settings::cache_plain_keys>},
-    {"REDIS_URL", SettingKind::secret, "", "redis://, rediss:// or redis+sentinel:// address", "the Redis client",
-     nullptr},
-    {"REDIS_ADDR", SettingKind::text, "", "host:port, where REDIS_URL is not given", "the Redis client", nullptr},
-    {"REDIS_PASSWORD", SettingKind::secret, "", "password of REDIS_ADDR", "the Redis client", nullptr},
-    {"REDIS_DB", SettingKind::number, "0", "database number", "the Redis client", nullptr},
-    {"REDIS_POOL_SIZE", SettingKind::number, "10", "borrowed connections at most", "the Redis client", nullptr},
-    {"REDIS_MIN_IDLE_CONNS", SettingKind::number, "5", "idle connections kept", "the Redis client", nullptr},
-    {"REDIS_MAX_RETRIES", SettingKind::number, "3", "tries again of a read", "the Redis client", nullptr},
+    {"REDIS_URL", SettingKind::secret, "", "redis://, rediss:// or redis+sentinel:// address", "",
+     secret<&Settings::redis_url>},
+    {"REDIS_ADDR", SettingKind::text, "", "host:port, where REDIS_URL is not given", "", text<&Settings::redis_addr>},
+    {"REDIS_PASSWORD", SettingKind::secret, "", "password of REDIS_ADDR", "", secret<&Settings::redis_password>},
+    {"REDIS_DB", SettingKind::number, "0", "database number", "", number<&Settings::redis_db, 0, 15>},
+    {"REDIS_POOL_SIZE", SettingKind::number, "10", "borrowed connections at most", "",
+     number<&Settings::redis_pool_size, 0, 10'000>},
+    {"REDIS_MIN_IDLE_CONNS", SettingKind::number, "5", "idle connections kept", "",
+     number<&Settings::redis_min_idle, 0, 10'000>},
+    {"REDIS_MAX_RETRIES", SettingKind::number, "3", "tries again of a read", "",
+     number<&Settings::redis_retries, 0, 100>},
     {"REDIS_STATE_URL", SettingKind::secret, "", "server for limits, idempotency and locks; empty: REDIS_URL",
      "the Redis client", nullptr},
-    {"REDIS_SENTINEL_MASTER", SettingKind::text, "", "name of the master that the sentinels watch", "the Redis client",
-     nullptr},
-    {"REDIS_SENTINEL_ADDRS", SettingKind::list, "", "host:port of the sentinels, comma-separated", "the Redis client",
-     nullptr},
-    {"REDIS_TLS", SettingKind::boolean, "false", "TLS to Redis", "the Redis client", nullptr},
+    {"REDIS_SENTINEL_MASTER", SettingKind::text, "", "name of the master that the sentinels watch", "",
+     text<&Settings::redis_sentinel_master>},
+    {"REDIS_SENTINEL_ADDRS", SettingKind::list, "", "host:port of the sentinels, comma-separated", "",
+     text<&Settings::redis_sentinel_addrs>},
+    {"REDIS_TLS", SettingKind::boolean, "false", "TLS to Redis", "", boolean<&Settings::redis_tls>},
     {"REDIS_TLS_SKIP_VERIFY", SettingKind::boolean, "false", "do not verify Redis's certificate (never in production)",
-     "the Redis client", nullptr},
+     "", boolean<&Settings::redis_tls_skip_verify>},
 
     {"PULSAR_URL", SettingKind::text, "", "pulsar:// or pulsar+ssl:// address of the broker", "event streaming",
      nullptr},
@@ -476,6 +480,13 @@ void check_together(const Settings& settings, std::vector<FieldViolation>& fault
   }
   if (auto allowed = cache::check_foreign({.ttl = settings.cache_foreign_ttl}); !allowed) {
     faults.push_back({"CACHE_FOREIGN_TTL", allowed.error().message});
+  }
+  if (settings.cache_l2_enabled && settings.redis_url.empty() && settings.redis_addr.empty() &&
+      settings.redis_sentinel_addrs.empty()) {
+    faults.push_back({"CACHE_L2_ENABLED", "needs REDIS_URL, REDIS_ADDR or REDIS_SENTINEL_ADDRS"});
+  }
+  if (settings.app_env == "production" && settings.redis_tls_skip_verify) {
+    faults.push_back({"REDIS_TLS_SKIP_VERIFY", "is refused in production"});
   }
   if (settings.app_env == "production" && settings.cache_plain_keys) {
     faults.push_back(

@@ -48,7 +48,13 @@ struct Settings {
   std::uint64_t cache_l1_bytes_max = 0;
   std::chrono::microseconds cache_l1_ttl{}, cache_entry_ttl{}, cache_account_ttl{}, cache_foreign_ttl{};
   bool cache_l1_ttl_given = false;  // not by default
-  bool cache_l3_enabled = false, cache_plain_keys = false;
+  bool cache_l2_enabled = false, cache_l3_enabled = false, cache_plain_keys = false;
+
+  Secret redis_url, redis_password;
+  std::string redis_addr, redis_sentinel_master, redis_sentinel_addrs;
+  int redis_db = 0, redis_retries = 3;
+  std::size_t redis_pool_size = 10, redis_min_idle = 5;
+  bool redis_tls = false, redis_tls_skip_verify = false;
 
   Secret jwt_secret;
   std::chrono::microseconds jwt_expiration{};

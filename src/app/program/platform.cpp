@@ -125,7 +125,8 @@ struct Platform::Parts {
   }
 
   Result<void> build_caches(const Keyring& keyring, Log& log) {
-    TRY(cache_levels, CacheLevels::open(settings, storage->own_folder(), storage->store(), clock, log.logger("cache")));
+    TRY(cache_levels,
+        CacheLevels::open(settings, storage->own_folder(), storage->store(), clock, metrics, log.logger("cache")));
     const bool slower = cache_levels->l2() != nullptr || cache_levels->l3() != nullptr;
     if (!settings.cache_l1_enabled && !slower) return {};
     RecordCacheOptions options;
@@ -144,6 +145,8 @@ struct Platform::Parts {
                                                   .log = log.logger("cache"),
                                                   .l2 = cache_levels->l2(),
                                                   .l3 = cache_levels->l3()}));
+    // Also where Redis is away now: it is passed over until it has been cleared.
+    if (cache_levels->l2_is_suspect()) record_cache->forget();
     return {};
   }
 
@@ -186,9 +189,13 @@ struct Platform::Parts {
   }
 
   Result<void> build_health() {
-    health.emplace(
-        std::vector<Probe>{{"store", true, [this](Deadline deadline) { return storage->store().check(deadline); }},
-                           {"audit", true, [this](Deadline) { return storage->check_lookups(); }}});
+    std::vector<Probe> probes{{"store", true, [this](Deadline deadline) { return storage->store().check(deadline); }},
+                              {"audit", true, [this](Deadline) { return storage->check_lookups(); }}};
+    if (cache_levels->l2() != nullptr)
+      probes.push_back({"redis", false, [this](Deadline deadline) {
+                          return cache_levels->check(deadline.capped(std::chrono::milliseconds{200}));
+                        }});
+    health.emplace(std::move(probes));
     TRY_VOID(health->refresh(Deadline::in(std::chrono::seconds{10})));
     figures.emplace(storage->store(), metrics, served_of(settings));
     return {};
