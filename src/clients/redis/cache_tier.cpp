@@ -120,8 +120,7 @@ CacheTier::CacheTier(CacheTierOptions options, Client& client, const Clock& cloc
       clock_(clock),
       era_(std::uint64_t{0}),
       hits_(metrics.counter("redis_hits_total", "Look-ups of the cache that Redis answered.")),
-      misses_(metrics.counter("redis_misses_total", "Look-ups of the cache of which Redis had nothing.")),
-      took_(metrics.histogram("redis_operations_duration_seconds", "Time of a call to the cache in Redis.")) {}
+      misses_(metrics.counter("redis_misses_total", "Look-ups of the cache of which Redis had nothing.")) {}
 
 std::string CacheTier::wire_key(std::string_view key) const {
   std::string wire = options_.prefix;
@@ -144,10 +143,7 @@ std::string CacheTier::wire_key(std::string_view key) const {
 std::string CacheTier::tag_key(std::string_view tag) const { return options_.prefix + "!tag:" + std::string(tag); }
 
 Replies CacheTier::ask(std::vector<Command> commands, Deadline deadline) {
-  const SteadyTime begin = std::chrono::steady_clock::now();
-  Replies replies = client_.pipeline(std::move(commands), deadline);
-  took_.record(std::chrono::steady_clock::now() - begin);
-  return replies;
+  return client_.pipeline(std::move(commands), deadline);
 }
 
 Result<std::uint64_t> CacheTier::know_era(Deadline deadline) {

@@ -74,7 +74,6 @@ class CacheTier final : public cache::Tier {
   Guarded<std::uint64_t> era_;  // 0: not asked yet
   Counter& hits_;
   Counter& misses_;
-  Histogram& took_;
 };
 
 // The scripts above, for a server double.
