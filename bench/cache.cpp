@@ -4,7 +4,9 @@
 // second-chance eviction, an unsynchronised flat map (the floor: no cache), and the programs under bench/peers where they have
 // been built (`./dev bench peers`). Keys of 36 bytes, values of 64 copied out, Zipf 0.99, every read a hit, one hour to live.
 //
-//   cache [ROUNDS [SECONDS]]     default 7 rounds of 0.4 s, interleaved; medians
+//   cache [--size 32K|1M|insert] [--rounds 7] [--seconds 0.4] [--peers 3]
+//
+// Rounds are interleaved and the figures medians; the programs under bench/peers take part in the first `peers` rounds (0: none).
 #include <oneapi/tbb/concurrent_hash_map.h>
 #include <unistd.h>
 
@@ -335,76 +337,91 @@ void fill(Cache& cache, std::size_t keys) {
   for (std::size_t i = 0; i < keys; ++i) cache.set(key_of(i), Value{{1}});
 }
 
+struct Settings {
+  std::string size;  // empty: both
+  int rounds = 7, peers = 3;
+  double seconds = 0.4;
+};
+
+void reads(const char* label, std::size_t keys, const Settings& settings, const std::vector<Peer>& others) {
+  const std::vector<Key> requests = zipf(keys);
+  const double seconds = settings.seconds;
+  Rounds one, two, mixed, sixteen;
+  auto ours = std::make_unique<Ours>(keys * 5 / 4);
+  auto lru = std::make_unique<MutexLru>(keys * 5 / 4);
+  auto tbb = std::make_unique<Tbb>(keys * 5 / 4);
+  auto flat = std::make_unique<Flat>(keys);
+  fill(*ours, keys), fill(*lru, keys), fill(*tbb, keys), fill(*flat, keys);
+  const MemoryStats stats = ours->cache.stats();
+  const std::string size = std::to_string(keys), time = std::to_string(seconds);
+  for (int round = 0; round < settings.rounds; ++round) {
+    const auto each = [&](const char* who, auto& cache) {
+      one[who].push_back(gets(cache, requests, 1, seconds, false));
+      two[who].push_back(gets(cache, requests, 2, seconds, false));
+    };
+    each("ours", *ours);
+    each("mutex+LRU", *lru);
+    each("oneTBB", *tbb);
+    each("flat floor", *flat);
+    mixed["ours"].push_back(gets(*ours, requests, 1, seconds, true));
+    mixed["mutex+LRU"].push_back(gets(*lru, requests, 1, seconds, true));
+    mixed["oneTBB"].push_back(gets(*tbb, requests, 1, seconds, true));
+    sixteen["ours"].push_back(many(*ours, requests, 2, seconds));
+    sixteen["own single gets"].push_back(two["ours"].back());
+    if (round >= settings.peers) continue;
+    for (const Peer& peer : others) {
+      one[peer.name].push_back(ask(peer, "get " + size + " 1 " + time));
+      two[peer.name].push_back(ask(peer, "get " + size + " 2 " + time));
+      mixed[peer.name].push_back(ask(peer, "mixed " + size + " 1 " + time));
+    }
+  }
+  if (missed > 0) std::fprintf(stderr, "  %lu reads missed\n", static_cast<unsigned long>(missed.exchange(0)));
+  const bool small = keys < 100'000;
+  say(std::string("get/") + label + "/1", "M/s", one, small ? 1.4 : 2.2);
+  say(std::string("get/") + label + "/2", "M/s", two, small ? 2.4 : 3);
+  say(std::string("mixed/") + label + "/1r1w", "M/s", mixed, 2);
+  if (small) return;
+  say("multiget16/1M/2", "M/s", sixteen, 1.6);
+  std::vector<double> slow;
+  for (int round = 0; round < settings.rounds; ++round) slow.push_back(slow_read(*ours, requests, seconds));
+  say("get_p999_beside_writer", "ns", {{"ours", slow}, {"bound", {2000}}}, 1, true);
+  const double metadata = static_cast<double>(stats.bytes - stats.payload) / static_cast<double>(stats.entries);
+  say("metadata_bytes", "B", {{"ours", {metadata}}, {"bound", {24}}}, 1, true);
+}
+
+void inserts_with_eviction(std::size_t keys, const Settings& settings, const std::vector<Peer>& others) {
+  Rounds insert;
+  const auto ours = std::make_unique<Ours>(keys);
+  fill(*ours, keys * 5 / 4);
+  const auto lru = std::make_unique<MutexLru>(keys);
+  fill(*lru, keys);
+  std::uint64_t next[2] = {2 * keys, 2 * keys};
+  for (int round = 0; round < settings.rounds; ++round) {
+    insert["ours"].push_back(inserts(*ours, next[0], settings.seconds));
+    insert["mutex+LRU"].push_back(inserts(*lru, next[1], settings.seconds));
+    if (round >= settings.peers) continue;
+    for (const Peer& peer : others)
+      if (peer.name == "quick_cache" || peer.name == "moka")
+        insert[peer.name].push_back(
+            ask(peer, "insert " + std::to_string(keys) + " 1 " + std::to_string(settings.seconds)));
+  }
+  say("insert/evict", "M/s", insert, 1.5);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 7;
-  const double seconds = argc > 2 ? std::atof(argv[2]) : 0.4;
+  Settings settings;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string name = argv[i];
+    if (name == "--size") settings.size = argv[i + 1];
+    if (name == "--rounds") settings.rounds = std::max(1, std::atoi(argv[i + 1]));
+    if (name == "--seconds") settings.seconds = std::atof(argv[i + 1]);
+    if (name == "--peers") settings.peers = std::atoi(argv[i + 1]);
+  }
   const std::vector<Peer> others = peers();
   if (others.empty()) std::fprintf(stderr, "no outside peers: ./dev bench peers builds them\n");
-
-  for (const auto& [label, keys] : {std::pair{"32K", std::size_t{32'768}}, std::pair{"1M", std::size_t{1'048'576}}}) {
-    const std::vector<Key> requests = zipf(keys);
-    Rounds one, two, mixed, sixteen;
-    std::uint64_t inserted = keys;
-    Rounds insert;
-    auto ours = std::make_unique<Ours>(keys * 5 / 4);
-    auto lru = std::make_unique<MutexLru>(keys * 5 / 4);
-    auto tbb = std::make_unique<Tbb>(keys * 5 / 4);
-    auto flat = std::make_unique<Flat>(keys);
-    fill(*ours, keys), fill(*lru, keys), fill(*tbb, keys), fill(*flat, keys);
-    const MemoryStats stats = ours->cache.stats();
-    for (int round = 0; round < rounds; ++round) {
-      const auto each = [&](const char* who, auto& cache) {
-        one[who].push_back(gets(cache, requests, 1, seconds, false));
-        two[who].push_back(gets(cache, requests, 2, seconds, false));
-      };
-      each("ours", *ours);
-      each("mutex+LRU", *lru);
-      each("oneTBB", *tbb);
-      each("flat floor", *flat);
-      mixed["ours"].push_back(gets(*ours, requests, 1, seconds, true));
-      mixed["mutex+LRU"].push_back(gets(*lru, requests, 1, seconds, true));
-      mixed["oneTBB"].push_back(gets(*tbb, requests, 1, seconds, true));
-      sixteen["ours"].push_back(many(*ours, requests, 2, seconds));
-      sixteen["own single gets"].push_back(two["ours"].back());
-    }
-    if (missed > 0) std::fprintf(stderr, "  %lu reads missed\n", static_cast<unsigned long>(missed.exchange(0)));
-    const std::string size = std::to_string(keys), time = std::to_string(seconds);
-    for (int round = 0; round < std::min(rounds, 3); ++round) {
-      for (const Peer& peer : others) {
-        one[peer.name].push_back(ask(peer, "get " + size + " 1 " + time));
-        two[peer.name].push_back(ask(peer, "get " + size + " 2 " + time));
-        mixed[peer.name].push_back(ask(peer, "mixed " + size + " 1 " + time));
-      }
-      one["ours"].push_back(gets(*ours, requests, 1, seconds, false));
-      two["ours"].push_back(gets(*ours, requests, 2, seconds, false));
-    }
-    const bool small = keys < 100'000;
-    say(std::string("get/") + label + "/1", "M/s", one, small ? 1.4 : 2.2);
-    say(std::string("get/") + label + "/2", "M/s", two, small ? 2.4 : 3);
-    say(std::string("mixed/") + label + "/1r1w", "M/s", mixed, 2);
-    if (small) continue;
-    say("multiget16/1M/2", "M/s", sixteen, 1.6);
-    std::vector<double> slow;
-    for (int round = 0; round < rounds; ++round) slow.push_back(slow_read(*ours, requests, seconds));
-    say("get_p999_beside_writer", "ns", {{"ours", slow}, {"bound", {2000}}}, 1, true);
-    const double metadata = static_cast<double>(stats.bytes - stats.payload) / static_cast<double>(stats.entries);
-    say("metadata_bytes", "B", {{"ours", {metadata}}, {"bound", {24}}}, 1, true);
-
-    ours = std::make_unique<Ours>(keys);
-    fill(*ours, keys * 5 / 4);
-    lru = std::make_unique<MutexLru>(keys);
-    fill(*lru, keys);
-    std::uint64_t next[2] = {inserted + keys, inserted + keys};
-    for (int round = 0; round < rounds; ++round) {
-      insert["ours"].push_back(inserts(*ours, next[0], seconds));
-      insert["mutex+LRU"].push_back(inserts(*lru, next[1], seconds));
-      if (round < 3)
-        for (const Peer& peer : others)
-          if (peer.name == "quick_cache" || peer.name == "moka")
-            insert[peer.name].push_back(ask(peer, "insert " + size + " 1 " + time));
-    }
-    say("insert/evict", "M/s", insert, 1.5);
-  }
+  if (settings.size.empty() || settings.size == "32K") reads("32K", 32'768, settings, others);
+  if (settings.size.empty() || settings.size == "1M") reads("1M", 1'048'576, settings, others);
+  if (settings.size.empty() || settings.size == "insert") inserts_with_eviction(1'048'576, settings, others);
 }

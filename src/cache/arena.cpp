@@ -44,7 +44,12 @@ Ref Arena::take(std::uint32_t slot) {
   const Ref ref = page.free;
   page.free = at<Entry>(ref)->deadline.load(std::memory_order_relaxed);
   ++page.taken;
-  if (page.free == 0) unlink(index);
+  if (page.free == 0) {
+    unlink(index);
+  } else {  // the next one to be taken, and written
+    __builtin_prefetch(at<Entry>(page.free), 1);
+    __builtin_prefetch(at<Entry>(page.free)->at(64), 1);
+  }
   return ref;
 }
 

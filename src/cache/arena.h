@@ -34,7 +34,7 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  const std::byte* base() const { return base_; }
+  std::byte* base() const { return base_; }
   template <class T>
   T* at(Ref ref) const {
     return reinterpret_cast<T*>(base_ + std::size_t{ref} * 8);
@@ -70,11 +70,12 @@ class Arena {
   void unlink(std::uint32_t page);
   void give_back(std::uint32_t page);
 
-  std::byte* base_ = nullptr;
+  // What look-ups read, on a line that writers leave alone.
+  alignas(64) std::byte* base_ = nullptr;
   std::size_t reserve_;
   std::uint32_t page_bytes_;
   bool huge_;
-  std::vector<Page> pages_;
+  alignas(64) std::vector<Page> pages_;
   std::vector<std::uint32_t> empty_;
   std::vector<std::uint32_t> partial_;  // by slot / 8: head of the list of pages with free slots
   std::vector<std::uint16_t> block_;    // pages in use in each 2 MiB, where huge pages are used

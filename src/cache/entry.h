@@ -51,7 +51,7 @@ struct Entry {
   std::atomic<std::uint32_t> state;
   std::uint32_t sizes;
 
-  static std::size_t bytes_for(std::size_t key, std::size_t value, bool with_extras) {
+  static constexpr std::size_t bytes_for(std::size_t key, std::size_t value, bool with_extras) {
     return ((12 + (with_extras ? sizeof(Extras) : 0) + key + 7) & ~std::size_t{7}) + ((value + 7) & ~std::size_t{7});
   }
   std::uint32_t flags() const { return state.load(std::memory_order_relaxed); }

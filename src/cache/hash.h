@@ -42,7 +42,16 @@ inline std::uint64_t load_tail(const char* at, std::size_t count) {
 
 }  // namespace hashing
 
-inline std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
+// Like memcmp, without a call: keys are short, and their length is often known where this is used.
+[[gnu::always_inline]] inline bool equal_bytes(const char* a, const char* b, std::size_t count) {
+  using namespace hashing;
+  if (count < 8) return load_tail(a, count) == load_tail(b, count);
+  std::uint64_t different = load8(a + count - 8) ^ load8(b + count - 8);
+  for (std::size_t i = 0; i + 8 < count; i += 8) different |= load8(a + i) ^ load8(b + i);
+  return different == 0;
+}
+
+[[gnu::always_inline]] inline std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
   using namespace hashing;
   constexpr std::uint64_t odd1 = 0x9E3779B97F4A7C15, odd2 = 0xC2B2AE3D27D4EB4F;
   const char* at = bytes.data();

@@ -61,8 +61,9 @@ void Index::insert_in(Line* segment, std::uint64_t hash, Ref ref) {
       auto& tags = at.tags[i / 8];
       // The byte first: a reader that sees the place must not have missed the byte (both orders are safe for a key that
       // comes; this one keeps a stale byte from hiding it).
-      tags.store((tags.load(std::memory_order_relaxed) & ~(std::uint64_t{0xFF} << shift)) | tag(hash) << shift,
-                 std::memory_order_release);
+      tags.store(
+          (tags.load(std::memory_order_relaxed) & ~(std::uint64_t{0xFF} << shift)) | std::uint64_t{tag(hash)} << shift,
+          std::memory_order_release);
       at.refs[i].store(ref, std::memory_order_release);
       add_keys(segment, 1);
       return;
@@ -76,7 +77,8 @@ void Index::insert(std::uint64_t hash, Ref ref) { insert_in(segment(hash), hash,
 void Index::replace(std::uint64_t hash, Ref before, Ref after) {
   Line* const segment = this->segment(hash);
   for (std::uint32_t line = first_line(hash), step = 0; step < lines; line = (line + 1) % lines, ++step) {
-    for (auto& place : segment[line].refs) {
+    for (std::uint32_t hits = segment[line].places_of(tag(hash)); hits != 0; hits &= hits - 1) {
+      auto& place = segment[line].refs[__builtin_ctz(hits)];
       if (place.load(std::memory_order_relaxed) == before) return place.store(after, std::memory_order_release);
     }
   }
@@ -87,7 +89,8 @@ void Index::remove(std::uint64_t hash, Ref ref) {
   Line* const segment = this->segment(hash);
   const std::uint32_t home = first_line(hash);
   for (std::uint32_t line = home, step = 0; step < lines; line = (line + 1) % lines, ++step) {
-    for (auto& place : segment[line].refs) {
+    for (std::uint32_t hits = segment[line].places_of(tag(hash)); hits != 0; hits &= hits - 1) {
+      auto& place = segment[line].refs[__builtin_ctz(hits)];
       if (place.load(std::memory_order_relaxed) != ref) continue;
       place.store(0, std::memory_order_release);
       add_keys(segment, std::uint64_t{0} - 1);

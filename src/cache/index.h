@@ -12,6 +12,9 @@
 #include <atomic>
 #include <cstdint>
 #include <vector>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "cache/arena.h"
 
@@ -25,34 +28,45 @@ class Index {
         tags[2];  // 12 hash bytes; byte 12: how many keys went past this line; line 0 bytes 14–15: keys
                   // of the segment; line 1 byte 14: bits of the directory that the segment answers for
     std::atomic<Ref> refs[places];
+
+    // One bit for each place whose hash byte is `tag`; it may still be empty.
+    std::uint32_t places_of(std::uint8_t tag) const {
+      const std::uint64_t low = tags[0].load(std::memory_order_acquire);
+      const std::uint64_t high = tags[1].load(std::memory_order_acquire);
+#ifdef __SSE2__
+      const __m128i all = _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+      const __m128i same = _mm_cmpeq_epi8(all, _mm_set1_epi8(static_cast<char>(tag)));
+      return static_cast<std::uint32_t>(_mm_movemask_epi8(same)) & 0xFFF;
+#else
+      std::uint32_t bits = 0;
+      for (std::uint32_t i = 0; i < places; ++i)
+        bits |= static_cast<std::uint32_t>(((i < 8 ? low : high) >> i % 8 * 8 & 0xFF) == tag) << i;
+      return bits;
+#endif
+    }
+    bool passed() const { return (tags[1].load(std::memory_order_relaxed) >> 32 & 0xFF) != 0; }
   };
   static constexpr std::uint32_t lines = Arena::segment_bytes / sizeof(Line);
   static constexpr std::uint32_t split_at = 640;  // keys of a segment, of 768 places
 
-  explicit Index(Arena& arena) : arena_(arena) {}
+  explicit Index(Arena& arena) : arena_(arena), base_(arena.base()) {}
   ~Index();
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
   // Calls same(ref) for each candidate until it says true; 0 where none did. `hash` is the shard's part, left-aligned.
   template <class Same>
-  Ref find(std::uint64_t hash, Same same) const {
+  [[gnu::always_inline]] Ref find(std::uint64_t hash, Same same) const {
     const Line* const segment = this->segment(hash);
     std::uint32_t line = first_line(hash);
-    const std::uint64_t wanted = tag(hash) * 0x0101010101010101ULL;
     for (std::uint32_t step = 0; step < lines; ++step) {
       const Line& at = segment[line];
-      const std::uint64_t low = at.tags[0].load(std::memory_order_acquire);
-      const std::uint64_t high = at.tags[1].load(std::memory_order_acquire);
-      for (std::uint64_t hits = zero_bytes(low ^ wanted); hits != 0; hits &= hits - 1) {
-        const Ref ref = at.refs[__builtin_ctzll(hits) / 8].load(std::memory_order_acquire);
-        if (ref != 0 && same(ref)) return ref;
+      for (std::uint32_t hits = at.places_of(tag(hash)); hits != 0; hits &= hits - 1) {
+        const Ref ref = at.refs[__builtin_ctz(hits)].load(std::memory_order_acquire);
+        if (ref != 0 && same(ref)) [[likely]]
+          return ref;
       }
-      for (std::uint64_t hits = zero_bytes(high ^ wanted) & 0x80808080U; hits != 0; hits &= hits - 1) {
-        const Ref ref = at.refs[8 + __builtin_ctzll(hits) / 8].load(std::memory_order_acquire);
-        if (ref != 0 && same(ref)) return ref;
-      }
-      if ((high >> 32 & 0xFF) == 0) return 0;
+      if (!at.passed()) return 0;
       line = (line + 1) % lines;
     }
     return 0;
@@ -127,10 +141,9 @@ class Index {
  private:
   using Words = std::atomic<Ref>;
 
-  static std::uint32_t first_line(std::uint64_t hash) { return hash % lines; }
-  static std::uint64_t tag(std::uint64_t hash) { return hash >> 6 & 0xFF; }
-  // High bit of each byte that is zero (and, rarely, of one above such: the key decides).
-  static std::uint64_t zero_bytes(std::uint64_t x) { return (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL; }
+  // Bits apart from those that chose shard and segment (the upper ones) and from the lowest, which the shard's shift emptied.
+  static std::uint32_t first_line(std::uint64_t hash) { return hash >> 16 & (lines - 1); }
+  static std::uint8_t tag(std::uint64_t hash) { return static_cast<std::uint8_t>(hash >> 24); }
   static std::uint32_t keys(const Line* at) {
     return static_cast<std::uint32_t>(at[0].tags[1].load(std::memory_order_relaxed) >> 48);
   }
@@ -148,7 +161,7 @@ class Index {
     return reinterpret_cast<const Words*>(word & 0xFFFFFFFFFFFFFF)[hash >> (word >> 56)].load(
         std::memory_order_acquire);
   }
-  Line* segment(std::uint64_t hash) const { return arena_.at<Line>(ref_of(hash)); }
+  Line* segment(std::uint64_t hash) const { return reinterpret_cast<Line*>(base_ + std::size_t{ref_of(hash)} * 8); }
   void begin(Ref low, Ref high);
   void* double_directory();
   void clear_segment(Ref ref, std::uint32_t level);
@@ -157,6 +170,7 @@ class Index {
   static void pass(Line& line, int delta);
 
   Arena& arena_;
+  std::byte* const base_;
   std::atomic<std::uint64_t> word_{0};  // address of the directory | shift of the hash << 56
 };
 

@@ -110,7 +110,7 @@ class Memory {
   {
     Section section;
     const std::string_view bytes = bytes_of(key);
-    return copy(core_.look(bytes, core_.hash(bytes), section.reader()), out);
+    return copy(core_.look(bytes, core_.hash(bytes), section.reader(), reach), out);
   }
   std::optional<V> get(KeySeen key)
     requires(std::copyable<V>)
@@ -131,7 +131,8 @@ class Memory {
     for (std::size_t i = 0; i < count; ++i) core_.prefetch_line(hashes[i] = core_.hash(bytes_of(keys[i])));
     for (std::size_t i = 0; i < count; ++i) core_.prefetch_entry(hashes[i]);
     for (std::size_t i = 0; i < count; ++i) {
-      if (copy(core_.look(bytes_of(keys[i]), hashes[i], section.reader()), out[i])) found |= std::uint64_t{1} << i;
+      if (copy(core_.look(bytes_of(keys[i]), hashes[i], section.reader(), reach), out[i]))
+        found |= std::uint64_t{1} << i;
     }
     return found;
   }
@@ -182,6 +183,10 @@ class Memory {
   void validate() const { core_.validate(); }
 
  private:
+  // Of an entry without extras, where the types tell.
+  static constexpr std::size_t reach =
+      Traits::flat && !std::same_as<K, std::string> ? Entry::bytes_for(sizeof(K), sizeof(V), false) : 128;
+
   static std::string_view bytes_of(const std::string_view& key) { return key; }
   template <class T>
     requires(!std::convertible_to<const T&, std::string_view>)

@@ -98,6 +98,10 @@ std::optional<Micros> MemoryCore::left(const Entry& entry) const {
 
 Stored MemoryCore::put(std::string_view key, std::string_view value, Box box, const PutOptions& options) {
   const std::uint64_t hash = this->hash(key);
+  {
+    const Section section;
+    prefetch_line(hash);
+  }
   Item item{.key = key, .value = value, .box = box};
   item.ttl = ticks(options.ttl.value_or(options_.ttl));
   if (item.ttl > 1 && options_.jitter > 0) {

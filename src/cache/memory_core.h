@@ -63,11 +63,12 @@ class MemoryCore {
 
   MemoryCore(MemoryOptions options, const Clock& clock, void (*drop)(Box), Told told);
 
-  std::uint64_t hash(std::string_view key) const { return hash_bytes(key, seed_); }
+  [[gnu::always_inline]] std::uint64_t hash(std::string_view key) const { return hash_bytes(key, seed_); }
 
   // The entry that holds now; nullptr on a miss. Inside a Section.
-  const Entry* look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader) {
-    const Entry* const entry = store(hash).find(key, hash);
+  [[gnu::always_inline]] const Entry* look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader,
+                                           std::size_t reach = 128) {
+    const Entry* const entry = store(hash).find(key, hash, reach);
     ReuseModel::Stripe& stripe = model_.stripe(reader);
     if (entry != nullptr) {
       const std::uint32_t flags = entry->flags();

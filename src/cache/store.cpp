@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -11,7 +10,6 @@ namespace chaveiro::cache {
 namespace {
 
 constexpr std::uint32_t wheel_shift = 4;  // a page is looked through at most once in 16 ticks (160 ms)
-constexpr std::size_t large = 16'384;     // entries from which eviction weighs fewer for each
 
 std::uint32_t page_bytes_for(std::size_t budget) { return budget >= (std::size_t{8} << 20) ? 16'384 : 4'096; }
 
@@ -26,6 +24,7 @@ Store::Store(Settings settings, ReuseModel& model, const std::atomic<std::uint32
       model_(model),
       last_tick_(tick.load(std::memory_order_relaxed)) {
   wheel_.start(0);
+  if (settings.bytes >= large * 40) field_.reserve(std::size_t{batch_max} * (sweep_large + 1));
   Ref segments[2];
   for (Ref& segment : segments) {
     segment = arena_.take(Arena::segment_bytes);
@@ -88,26 +87,9 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
     }
   }
 
-  const Ref before = index_.find(hash << skip_, [&](Ref at) { return same(at, item.key); });
-  Use use;
-  if (before != 0) {
-    use = Use{arena_.at<Entry>(before)->flags() & Use::mask};
-  } else {
-    if (settings_.entries != 0) {
-      while (entries_ >= settings_.entries && evict_one(writer)) {}
-    }
-    ghosts_.fit(entries_ + 1);
-    const bool keep = kept_.load(std::memory_order_relaxed) < keep_limit(entries_ + 1);  // there is room among the kept
-    if (const auto past = ghosts_.take(hash)) {
-      ++counters_.comebacks;
-      use = model_.touch(*past, hash, keep, writer);
-    } else {
-      use = model_.fresh(hash, keep);
-    }
-  }
-
+  // What is known already is written while the index line is on its way from memory.
   Entry* entry = new (arena_.at<Entry>(ref)) Entry;
-  std::uint32_t flags = use.bits | Entry::live;
+  std::uint32_t flags = Entry::live;
   if (with_extras) flags |= Entry::extras;
   if (item.pinned) flags |= Entry::pinned;
   if (item.box.object != nullptr) flags |= Entry::boxed;
@@ -130,7 +112,26 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   } else if (value > 0) {
     std::memcpy(to, item.value.data(), value);
   }
-  entry->state.store(flags, std::memory_order_relaxed);
+
+  const Ref before = index_.find(hash << skip_, [&](Ref at) { return same(at, item.key); });
+  Use use;
+  if (before != 0) {
+    use = Use{arena_.at<Entry>(before)->flags() & Use::mask};
+  } else {
+    if (settings_.entries != 0) {
+      while (entries_ >= settings_.entries && evict_one(writer)) {}
+    }
+    ghosts_.fit(entries_ + 1);
+    const bool keep = kept_.load(std::memory_order_relaxed) < keep_limit(entries_ + 1);  // there is room among the kept
+    if (const auto past = ghosts_.take(hash)) {
+      ++counters_.comebacks;
+      use = model_.touch(*past, hash, keep, writer);
+    } else {
+      use = model_.fresh(hash, keep);
+    }
+  }
+
+  entry->state.store(flags | use.bits, std::memory_order_relaxed);
   if (use.kept()) kept_one_more();
 
   payload_ += item.key.size() + (item.box.object != nullptr ? item.box.bytes : value);
@@ -142,7 +143,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
     unlink(before, 0, Cause::replaced);
   } else {
     link(ref, hash, writer);
-    offer(ref, worth(*entry, flags));
+    if (entries_ < large) offer(ref, worth(*entry, flags));
   }
   if (item.ttl != 0) schedule(ref);
   return before != 0 ? Stored::replaced : Stored::fresh;
@@ -174,6 +175,7 @@ void Store::clear() {
   });
   due_.clear();
   pooled_ = 0;
+  field_.clear();
   entries_ = payload_ = pinned_ = 0;
   kept_.store(0, std::memory_order_relaxed);
   ghosts_.clear();
@@ -268,170 +270,6 @@ void Store::reclaim(bool stamp) {
     }
     Index::free_directory(left.directory);
   }
-}
-
-// Room -----------------------------------------------------------------------------------------------------------------
-
-Ref Store::allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& writer) {
-  const auto slot = static_cast<std::uint32_t>(bytes);
-  for (int round = 0; round < 64; ++round) {
-    if (const Ref ref = arena_.take(slot)) return ref;
-    if (!cleared_.empty()) {
-      empty_cleared(4);
-      reclaim(true);
-      continue;
-    }
-    if (!may_evict || !over(arena_.page_bytes())) {
-      if (!arena_.open(slot)) return 0;
-      continue;
-    }
-    // A reader that was interrupted inside holds back what was removed: let it go on rather than throw others out for it.
-    for (int patience = 0; patience < 16; ++patience) {
-      reclaim(true);
-      if (limbo_.empty() || !over(arena_.page_bytes())) break;
-      if (const Ref ref = arena_.take(slot)) return ref;
-      std::this_thread::yield();
-    }
-    if (const Ref ref = arena_.take(slot)) return ref;
-    if (!over(arena_.page_bytes())) continue;
-    if (limbo_.size() > 4096 + entries_ / 4)
-      return 0;  // a reader has been inside for long: do not throw everything out
-    // In the first rounds one for one; then, if the sizes do not fit, a whole page.
-    bool some = false;
-    if (round < 4) {
-      const std::size_t batch = std::clamp<std::size_t>(entries_ / 256, 1, 256);
-      for (std::size_t i = 0; i < batch; ++i) some |= evict_one(writer);
-    } else {
-      some = evict_page(writer);
-    }
-    reclaim(true);
-    if (!some && round > 8) return 0;
-  }
-  return 0;
-}
-
-bool Store::valid(Ref ref) const {
-  const std::uint32_t page = arena_.page_of(ref);
-  if (page >= arena_.pages()) return false;
-  const Arena::Page& at = arena_.page(page);
-  if (at.slot == 0 || at.slot == Arena::segment_bytes || at.detached || (ref - arena_.first(page)) * 8 % at.slot != 0)
-    return false;
-  const std::uint32_t flags = arena_.at<Entry>(ref)->flags();
-  return (flags & Entry::live) != 0 && (flags & Entry::pinned) == 0;
-}
-
-void Store::offer(Ref ref, float worth) {
-  if (pooled_ == pool_max && worth >= pool_worst_) return;
-  std::uint32_t most = 0;
-  for (std::uint32_t i = 0; i < pooled_; ++i) {
-    if (pool_[i].ref == ref) return void(pool_[i].worth = worth);
-    if (pool_[i].worth > pool_[most].worth) most = i;
-  }
-  if (pooled_ < pool_max) {
-    pool_[pooled_++] = {ref, worth};
-  } else if (worth < pool_[most].worth) {
-    pool_[most] = {ref, worth};
-  }
-  if (pooled_ < pool_max) return;
-  pool_worst_ = 0;
-  for (const Candidate& one : pool_) pool_worst_ = std::max(pool_worst_, one.worth);
-}
-
-void Store::refresh_pool() {
-  std::uint32_t kept = 0;
-  for (std::uint32_t i = 0; i < pooled_; ++i) {
-    if (!valid(pool_[i].ref)) continue;
-    const Entry& entry = *arena_.at<Entry>(pool_[i].ref);
-    pool_[kept++] = {pool_[i].ref, worth(entry, entry.flags())};
-  }
-  pooled_ = kept;
-}
-
-// Weighs the next residents of an endless round over all pages, and tells the model what ages there are.
-void Store::look_around(const Epochs::Reader& writer, std::uint32_t count) {
-  ReuseModel::Stripe& stripe = model_.stripe(writer);
-  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
-  for (std::uint32_t empty_pages = 0; count > 0 && empty_pages <= arena_.pages();) {
-    if (hand_page_ >= arena_.pages()) hand_page_ = 1;
-    const Arena::Page& page = arena_.page(hand_page_);
-    if (page.slot == Arena::segment_bytes || page.detached || hand_slot_ >= page.slots) {
-      ++hand_page_;
-      ++empty_pages;
-      hand_slot_ = 0;
-      continue;
-    }
-    const Ref ref = arena_.first(hand_page_) + hand_slot_++ * page.slot / 8;
-    Entry* entry = arena_.at<Entry>(ref);
-    __builtin_prefetch(entry->at(std::size_t{page.slot} * 8));
-    const std::uint32_t flags = entry->flags();
-    if ((flags & Entry::live) == 0) continue;
-    --count;
-    model_.met(Use{flags & Use::mask}, writer, stripe);
-    if ((flags & Entry::pinned) != 0) continue;
-    offer(ref, entry->expired(flags, tick) ? -1.0F : worth(*entry, flags));
-  }
-  for (std::uint32_t i = 0; i < sweep / 2; ++i) {
-    if (const auto ghost = ghosts_.next()) model_.met_ghost(*ghost, writer, stripe);
-  }
-}
-
-bool Store::evict_one(const Epochs::Reader& writer) {
-  if (entries_ == 0) return false;
-  if (pool_keeping_ != model_.keeping()) pool_keeping_ = !pool_keeping_, pooled_ = 0;
-  const bool small = entries_ < large;
-  look_around(writer, small ? sweep : sweep / 2);
-  if (small) refresh_pool();
-  for (std::uint32_t tries = 0; tries < 2 * pool_max; ++tries) {
-    if (pooled_ == 0) look_around(writer, sweep);
-    if (pooled_ == 0) return false;
-    Candidate* const least = std::min_element(pool_, pool_ + pooled_,
-                                              [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; });
-    const Candidate chosen = *least;
-    *least = pool_[--pooled_];
-    if (!valid(chosen.ref)) continue;
-    const Entry& entry = *arena_.at<Entry>(chosen.ref);
-    const std::uint32_t flags = entry.flags();
-    const bool expired = entry.expired(flags, tick_.load(std::memory_order_relaxed));
-    if (const float now = worth(entry, flags); !expired && now > chosen.worth * 1.5F && pooled_ > 0) {
-      offer(chosen.ref, now);  // it was used since it was weighed
-      continue;
-    }
-    const std::uint64_t hash = hash_of(entry);
-    if (!expired) ghosts_.add(hash, Use{flags & Use::mask}, model_.now());
-    unlink(chosen.ref, hash, expired ? Cause::expired : Cause::evicted);
-    return true;
-  }
-  return false;
-}
-
-// Sizes have shifted: the emptiest of a few pages is emptied for other sizes.
-bool Store::evict_page(const Epochs::Reader& writer) {
-  std::uint32_t best = 0;
-  double best_share = 2;
-  for (std::uint32_t i = 0, looked = 0; i < arena_.pages() && looked < 16; ++i) {
-    if (++hand_page_ >= arena_.pages()) hand_page_ = 1;
-    hand_slot_ = 0;
-    const Arena::Page& page = arena_.page(hand_page_);
-    if (page.slot == 0 || page.slot == Arena::segment_bytes || page.detached) continue;
-    ++looked;
-    const double share = static_cast<double>(page.taken) / page.slots;
-    if (share < best_share) best_share = share, best = hand_page_;
-  }
-  if (best == 0) return false;
-  bool some = false;
-  const Arena::Page page = arena_.page(best);
-  for (std::uint32_t i = 0; i < page.slots; ++i) {
-    const Ref ref = arena_.first(best) + i * page.slot / 8;
-    const Entry& entry = *arena_.at<Entry>(ref);
-    const std::uint32_t flags = entry.flags();
-    if ((flags & Entry::live) == 0 || (flags & Entry::pinned) != 0) continue;
-    const std::uint64_t hash = hash_of(entry);
-    ghosts_.add(hash, Use{flags & Use::mask}, model_.now());
-    unlink(ref, hash, Cause::evicted);
-    some = true;
-  }
-  static_cast<void>(writer);
-  return some;
 }
 
 // Deadlines ------------------------------------------------------------------------------------------------------------

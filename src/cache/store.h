@@ -69,9 +69,11 @@ class Store {
 
   std::mutex& lock() { return mutex_; }
 
-  const Entry* find(std::string_view key, std::uint64_t hash) const {
+  // `reach`: bytes of an entry that will be read, as far as is known; its lines come together, not one after the other.
+  [[gnu::always_inline]] const Entry* find(std::string_view key, std::uint64_t hash, std::size_t reach = 128) const {
     const Ref ref = index_.find(hash << skip_, [&](Ref at) {
-      __builtin_prefetch(arena_.at<Entry>(at)->at(64));  // its lines come together, not one after the other
+      if (reach > 64) __builtin_prefetch(arena_.at<Entry>(at)->at(64));
+      if (reach > 72 && reach <= 128) __builtin_prefetch(arena_.at<Entry>(at)->at(reach - 1));
       return same(at, key);
     });
     return ref == 0 ? nullptr : arena_.at<Entry>(ref);
@@ -93,7 +95,10 @@ class Store {
   std::vector<Gone> take_gone() { return std::exchange(gone_, {}); }
 
   std::size_t entries() const { return entries_; }
-  std::size_t bytes() const { return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_; }
+  std::size_t bytes() const {
+    return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_ +
+           field_.capacity() * sizeof(Candidate);
+  }
   std::size_t payload() const { return payload_; }
   std::size_t ghosts() const { return ghosts_.count(); }
   void kept_one_more() { kept_.fetch_add(1, std::memory_order_relaxed); }
@@ -110,9 +115,11 @@ class Store {
   void validate() const;
 
  private:
-  static constexpr std::uint32_t sweep =
-      16;  // residents weighed for each one thrown out, in small caches; 8 in large ones
+  static constexpr std::uint32_t sweep = 16;       // residents weighed for each one thrown out, in small caches
+  static constexpr std::uint32_t sweep_large = 6;  // and in large ones, where many are thrown out at a time
+  static constexpr std::size_t large = 16'384;     // entries
   static constexpr std::uint32_t pool_max = 32;
+  static constexpr std::uint32_t batch_max = 256;
   struct Candidate {
     Ref ref = 0;
     float worth = 0;
@@ -124,9 +131,10 @@ class Store {
     std::uint64_t stamp;
   };
 
-  bool same(Ref ref, std::string_view key) const {
+  [[gnu::always_inline]] bool same(Ref ref, std::string_view key) const {
     const Entry* entry = arena_.at<Entry>(ref);
-    return entry->key_bytes() == key.size() && entry->key(entry->flags()) == key;
+    return entry->key_bytes() == key.size() &&
+           equal_bytes(entry->at(entry->key_at(entry->flags())), key.data(), key.size());
   }
   std::uint64_t hash_of(const Entry& entry) const { return hash_bytes(entry.key(entry.flags()), settings_.seed); }
   std::size_t weight_of(const Entry& entry, std::uint32_t flags) const;
@@ -142,25 +150,27 @@ class Store {
   void expire_page(std::uint32_t page);
   void empty_cleared(std::uint32_t pages_max);
   void refresh_pool();
+  void heed_policy();
   void offer(Ref ref, float worth);
   bool valid(Ref ref) const;
   std::uint32_t wheel_time(std::uint32_t deadline) const;
   bool evict_one(const Epochs::Reader& writer);
+  bool evict_many(std::uint32_t count, const Epochs::Reader& writer);
   bool evict_page(const Epochs::Reader& writer);
-  void look_around(const Epochs::Reader& writer, std::uint32_t count);
+  template <class Weighed>
+  void look_around(const Epochs::Reader& writer, std::uint32_t count, Weighed weighed);
   float worth(const Entry& entry, std::uint32_t flags) const;
   bool too_many_kept() const { return kept_.load(std::memory_order_relaxed) > keep_limit(entries_); }
 
-  // Readers' side.
+  // What look-ups read, on lines that writers leave alone.
   Arena arena_;
-  Index index_;
+  alignas(128) Index index_;
   std::uint32_t skip_;
   const std::atomic<std::uint32_t>& tick_;
 
-  std::atomic<std::size_t> kept_{0};  // entries whose use says kept: readers make it more, the writer less
-
   // Under the lock.
-  std::mutex mutex_;
+  alignas(128) std::mutex mutex_;
+  std::atomic<std::size_t> kept_{0};  // entries whose use says kept: readers make it more, the writer less
   Settings settings_;
   ReuseModel& model_;
   Ghosts ghosts_;
@@ -171,8 +181,9 @@ class Store {
   std::size_t unstamped_ = 0;  // at the end of limbo_
   Candidate pool_[pool_max] = {};
   std::uint32_t pooled_ = 0;
-  bool pool_keeping_ = true;  // weighed under which policy
-  float pool_worst_ = 0;      // of a full pool: nothing worth more is looked at twice
+  bool pool_keeping_ = true;      // weighed under which policy
+  float pool_worst_ = 0;          // of a full pool: nothing worth more is looked at twice
+  std::vector<Candidate> field_;  // of evict_many(): what it left over, worth least of what it has seen
   std::uint32_t hand_page_ = 1, hand_slot_ = 0;
   std::size_t entries_ = 0, payload_ = 0, outside_ = 0, pinned_ = 0;
   std::uint64_t puts_ = 0;

@@ -1,0 +1,230 @@
+// What makes room in a shard: weighing residents, throwing out those worth least.
+#include <algorithm>
+#include <thread>
+
+#include "cache/store.h"
+
+namespace chaveiro::cache {
+
+Ref Store::allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& writer) {
+  const auto slot = static_cast<std::uint32_t>(bytes);
+  for (int round = 0; round < 64; ++round) {
+    if (const Ref ref = arena_.take(slot)) return ref;
+    if (!cleared_.empty()) {
+      empty_cleared(4);
+      reclaim(true);
+      continue;
+    }
+    if (!may_evict || !over(arena_.page_bytes())) {
+      if (!arena_.open(slot)) return 0;
+      continue;
+    }
+    // A reader that was interrupted inside holds back what was removed: let it go on. Throwing others out would give no room
+    // either, for it would hold them back too: rather this one put goes without.
+    for (int patience = 0; patience < 64; ++patience) {
+      reclaim(true);
+      if (limbo_.empty() || !over(arena_.page_bytes())) break;
+      if (const Ref ref = arena_.take(slot)) return ref;
+      std::this_thread::yield();
+    }
+    if (const Ref ref = arena_.take(slot)) return ref;
+    if (!over(arena_.page_bytes())) continue;
+    if (!limbo_.empty() && (!settings_.notify || limbo_.size() > 4096 + entries_ / 4)) return 0;
+    // In the first rounds one for one; then, if the sizes do not fit, a whole page.
+    bool some = false;
+    if (round < 4) {
+      const std::size_t batch = std::clamp<std::size_t>(entries_ / 256, 1, batch_max);
+      if (entries_ >= large && field_.capacity() > 0) {
+        some = evict_many(static_cast<std::uint32_t>(batch), writer);
+      } else {
+        for (std::size_t i = 0; i < batch; ++i) some |= evict_one(writer);
+      }
+    } else {
+      some = evict_page(writer);
+    }
+    reclaim(true);
+    if (!some && round > 8) return 0;
+  }
+  return 0;
+}
+
+bool Store::valid(Ref ref) const {
+  const std::uint32_t page = arena_.page_of(ref);
+  if (page >= arena_.pages()) return false;
+  const Arena::Page& at = arena_.page(page);
+  if (at.slot == 0 || at.slot == Arena::segment_bytes || at.detached || (ref - arena_.first(page)) * 8 % at.slot != 0)
+    return false;
+  const std::uint32_t flags = arena_.at<Entry>(ref)->flags();
+  return (flags & Entry::live) != 0 && (flags & Entry::pinned) == 0;
+}
+
+void Store::offer(Ref ref, float worth) {
+  if (pooled_ == pool_max && worth >= pool_worst_) return;
+  std::uint32_t most = 0;
+  for (std::uint32_t i = 0; i < pooled_; ++i) {
+    if (pool_[i].ref == ref) return void(pool_[i].worth = worth);
+    if (pool_[i].worth > pool_[most].worth) most = i;
+  }
+  if (pooled_ < pool_max) {
+    pool_[pooled_++] = {ref, worth};
+  } else if (worth < pool_[most].worth) {
+    pool_[most] = {ref, worth};
+  }
+  if (pooled_ < pool_max) return;
+  pool_worst_ = 0;
+  for (const Candidate& one : pool_) pool_worst_ = std::max(pool_worst_, one.worth);
+}
+
+void Store::refresh_pool() {
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < pooled_; ++i) {
+    if (!valid(pool_[i].ref)) continue;
+    const Entry& entry = *arena_.at<Entry>(pool_[i].ref);
+    pool_[kept++] = {pool_[i].ref, worth(entry, entry.flags())};
+  }
+  pooled_ = kept;
+}
+
+// Weighs the next residents of an endless round over all pages, and tells the model what ages there are.
+template <class Weighed>
+void Store::look_around(const Epochs::Reader& writer, std::uint32_t count, Weighed weighed) {
+  ReuseModel::Stripe& stripe = model_.stripe(writer);
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < count / 2; ++i) {
+    if (const auto ghost = ghosts_.next()) model_.met_ghost(*ghost, writer, stripe);
+  }
+  for (std::uint32_t empty_pages = 0; count > 0 && empty_pages <= arena_.pages();) {
+    if (hand_page_ >= arena_.pages()) hand_page_ = 1;
+    const Arena::Page& page = arena_.page(hand_page_);
+    if (page.slot == Arena::segment_bytes || page.detached || hand_slot_ >= page.slots) {
+      ++hand_page_;
+      ++empty_pages;
+      hand_slot_ = 0;
+      continue;
+    }
+    const Ref ref = arena_.first(hand_page_) + hand_slot_++ * page.slot / 8;
+    Entry* entry = arena_.at<Entry>(ref);
+    __builtin_prefetch(entry->at(std::size_t{page.slot} * 12));
+    const std::uint32_t flags = entry->flags();
+    if ((flags & Entry::live) == 0) continue;
+    --count;
+    model_.met(Use{flags & Use::mask}, writer, stripe);
+    if ((flags & Entry::pinned) != 0) continue;
+    weighed(ref, entry->expired(flags, tick) ? -1.0F : worth(*entry, flags));
+  }
+}
+
+// What was weighed under the other policy counts no more.
+void Store::heed_policy() {
+  if (pool_keeping_ == model_.keeping()) return;
+  pool_keeping_ = !pool_keeping_;
+  pooled_ = 0;
+  field_.clear();
+}
+
+// The same for many at a time, in a large cache: the least of those just weighed and of those that were left over. What it
+// reads of each is asked of the memory before it is needed.
+bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
+  count = std::min(count, batch_max);
+  heed_policy();
+  look_around(writer, count * sweep_large, [&](Ref ref, float worth) { field_.push_back({ref, worth}); });
+  if (field_.empty()) return false;
+  const auto less = [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; };
+  const auto first = field_.begin();
+  const std::size_t take = std::min<std::size_t>(count, field_.size());
+  std::nth_element(first, first + static_cast<std::ptrdiff_t>(take - 1), field_.end(), less);
+
+  std::uint64_t hashes[batch_max];
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < take; ++i) __builtin_prefetch(arena_.at<Entry>(field_[i].ref));
+  for (std::size_t i = 0; i < take; ++i) {
+    Candidate& one = field_[i];
+    const Entry& entry = *arena_.at<Entry>(one.ref);
+    if (!valid(one.ref))
+      one.ref = 0;
+    else if (!entry.expired(entry.flags(), tick) && worth(entry, entry.flags()) > one.worth * 1.5F)
+      one.ref = 0;  // used since
+    if (one.ref == 0) continue;
+    hashes[i] = hash_of(entry);
+    __builtin_prefetch(index_.line_of(hashes[i] << skip_));
+    __builtin_prefetch(ghosts_.line(hashes[i]));
+  }
+  bool some = false;
+  for (std::size_t i = 0; i < take; ++i) {
+    const Ref ref = field_[i].ref;
+    if (ref == 0 || !valid(ref)) continue;
+    const Entry& entry = *arena_.at<Entry>(ref);
+    const bool expired = entry.expired(entry.flags(), tick);
+    if (!expired) ghosts_.add(hashes[i], Use{entry.flags() & Use::mask}, model_.now());
+    unlink(ref, hashes[i], expired ? Cause::expired : Cause::evicted);
+    some = true;
+  }
+  field_.erase(first, first + static_cast<std::ptrdiff_t>(take));
+  if (field_.size() > count) {
+    std::nth_element(first, first + static_cast<std::ptrdiff_t>(count), field_.end(), less);
+    field_.resize(count);
+  }
+  return some;
+}
+
+bool Store::evict_one(const Epochs::Reader& writer) {
+  if (entries_ == 0) return false;
+  heed_policy();
+  const bool small = entries_ < large;
+  const auto weighed = [&](Ref ref, float worth) { offer(ref, worth); };
+  look_around(writer, small ? sweep : sweep / 2, weighed);
+  if (small) refresh_pool();
+  for (std::uint32_t tries = 0; tries < 2 * pool_max; ++tries) {
+    if (pooled_ == 0) look_around(writer, sweep, weighed);
+    if (pooled_ == 0) return false;
+    Candidate* const least = std::min_element(pool_, pool_ + pooled_,
+                                              [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; });
+    const Candidate chosen = *least;
+    *least = pool_[--pooled_];
+    if (!valid(chosen.ref)) continue;
+    const Entry& entry = *arena_.at<Entry>(chosen.ref);
+    const std::uint32_t flags = entry.flags();
+    const bool expired = entry.expired(flags, tick_.load(std::memory_order_relaxed));
+    if (const float now = worth(entry, flags); !expired && now > chosen.worth * 1.5F && pooled_ > 0) {
+      offer(chosen.ref, now);  // it was used since it was weighed
+      continue;
+    }
+    const std::uint64_t hash = hash_of(entry);
+    if (!expired) ghosts_.add(hash, Use{entry.flags() & Use::mask}, model_.now());
+    unlink(chosen.ref, hash, expired ? Cause::expired : Cause::evicted);
+    return true;
+  }
+  return false;
+}
+
+// Sizes have shifted: the emptiest of a few pages is emptied for other sizes.
+bool Store::evict_page(const Epochs::Reader& writer) {
+  std::uint32_t best = 0;
+  double best_share = 2;
+  for (std::uint32_t i = 0, looked = 0; i < arena_.pages() && looked < 16; ++i) {
+    if (++hand_page_ >= arena_.pages()) hand_page_ = 1;
+    hand_slot_ = 0;
+    const Arena::Page& page = arena_.page(hand_page_);
+    if (page.slot == 0 || page.slot == Arena::segment_bytes || page.detached) continue;
+    ++looked;
+    const double share = static_cast<double>(page.taken) / page.slots;
+    if (share < best_share) best_share = share, best = hand_page_;
+  }
+  if (best == 0) return false;
+  bool some = false;
+  const Arena::Page page = arena_.page(best);
+  for (std::uint32_t i = 0; i < page.slots; ++i) {
+    const Ref ref = arena_.first(best) + i * page.slot / 8;
+    const Entry& entry = *arena_.at<Entry>(ref);
+    const std::uint32_t flags = entry.flags();
+    if ((flags & Entry::live) == 0 || (flags & Entry::pinned) != 0) continue;
+    const std::uint64_t hash = hash_of(entry);
+    ghosts_.add(hash, Use{entry.flags() & Use::mask}, model_.now());
+    unlink(ref, hash, Cause::evicted);
+    some = true;
+  }
+  static_cast<void>(writer);
+  return some;
+}
+
+}  // namespace chaveiro::cache
