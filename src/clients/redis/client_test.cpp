@@ -176,6 +176,46 @@ TEST_F(ClientTest, lends_in_turn_and_gives_up_at_the_deadline) {
   EXPECT_TRUE(waiting.get());
 }
 
+TEST_F(ClientTest, refuses_what_would_answer_other_callers) {
+  for (Command command :
+       {Command("MULTI"), Command("SELECT", 1), Command("BLPOP", "k", 0), Command("SUBSCRIBE", "c")}) {
+    EXPECT_EQ(client_->call(std::move(command), soon()).error().reason, "NeedsOwnConnection");
+  }
+  EXPECT_EQ(server_->calls("MULTI"), 0U);
+}
+
+TEST_F(ClientTest, runs_no_callback_on_the_thread_that_sends) {
+  server_->hang_up();
+  std::promise<std::thread::id> where;
+  client_->send(Command("SELECT", 1), soon(), [&](Result<Value>&&) { where.set_value(std::this_thread::get_id()); });
+  EXPECT_NE(where.get_future().get(), std::this_thread::get_id());
+}
+
+TEST_F(ClientTest, counts_what_it_does) {
+  Registry metrics;
+  Options options;
+  options.hot_key_sample = 1;
+  options.slow_command = 1us;
+  auto client = Client::create(*parse_url(server_->url(), options), {.metrics = &metrics});
+  ASSERT_TRUE(client);
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE((*client)->call(Command("SET", "often", "v"), soon()));
+  ASSERT_TRUE((*client)->call(Command("GET", "seldom"), soon()));
+  EXPECT_FALSE((*client)->call(Command("LPUSH", "often", "x"), soon()));
+  const Client::Figures figures = (*client)->figures();
+  EXPECT_EQ(figures.commands, 10U);
+  EXPECT_EQ(figures.errors, 1U);
+  EXPECT_GT(figures.slow, 0U);
+  EXPECT_EQ(figures.in_flight, 0U);
+  ASSERT_FALSE((*client)->hot_keys(5).empty());
+  EXPECT_EQ((*client)->hot_keys(5).front(), (std::pair<std::string, double>("often", 0.9)));
+  const std::string text = metrics.expose();
+  for (const std::string_view line :
+       {"redis_commands_total 10", "redis_errors_total{reason=\"WRONGTYPE\"} 1", "redis_connections_active ",
+        "redis_connections_idle 0", "redis_operations_duration_seconds_count 10"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+  }
+}
+
 TEST_F(ClientTest, falls_back_to_resp2) {
   auto old = Double::start({.resp3 = false}, clock_);
   ASSERT_TRUE(old);

@@ -234,7 +234,16 @@ Connection* Core::pick(const Request& request, std::shared_ptr<const NodeMap>& m
   return &map->masters[master]->shared(which);
 }
 
+// What must not be sent where others are.
+bool Core::refused(Request& request) {
+  if (!request.command.needs_own_connection()) return false;
+  finish(request, fail(Code::invalid, "NeedsOwnConnection",
+                       "Redis: " + std::string(request.command.name()) + " needs a borrowed or dedicated connection"));
+  return true;
+}
+
 void Core::send(Request request) {
+  if (refused(request)) return;
   if (!watch_ || options_.mode != Mode::cluster || !split(request)) {
     std::shared_ptr<const NodeMap> map;
     Connection* const connection = pick(request, map, request.on_replica);
@@ -254,9 +263,7 @@ Result<Value> Core::call(Command command, Deadline deadline) {
   request.command = std::move(command);
   request.deadline = deadline.when();
   request.waiter = waiter;
-  if (options_.mode == Mode::cluster) {
-    send(std::move(request));
-  } else {
+  if (!refused(request) && (options_.mode != Mode::cluster || !split(request))) {
     std::shared_ptr<const NodeMap> map;
     Connection* const connection = pick(request, map, request.on_replica);
     if (connection == nullptr) {

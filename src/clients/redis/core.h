@@ -107,6 +107,7 @@ class Core final : public Connection::Owner, public std::enable_shared_from_this
   std::shared_ptr<Node> make_node(const Endpoint& endpoint, bool replica);
   void tend_pools();
   bool split(Request& request);
+  bool refused(Request& request);
 
   const Options options_;
   const Surroundings surroundings_;

@@ -29,12 +29,28 @@ void Core::on_answered(Connection&, const Request& request, const Value& value, 
 
 void Core::finish(Request& request, Error why) {
   gauges_.error(why.reason);
+  if (request.done && !IoThread::on_any()) {
+    // The caller may hold a lock that its callback takes.
+    struct Ending {
+      Request request;
+      Error why;
+    };
+    auto ending = std::make_shared<Ending>(Ending{std::move(request), std::move(why)});
+    const bool posted =
+        io(0).post([ending](Nothing) { ending->request.finish(Result<Value>(std::move(ending->why))); });
+    if (!posted) ending->request.finish(Result<Value>(std::move(ending->why)));
+    return;
+  }
   if (!request.finish(Result<Value>(std::move(why)))) gauges_.late();
 }
 
 void Core::on_error_line(Connection& connection, Request&& request, Value&& line) {
   Error error = error_of(line.text);
-  if (request.pinned) return finish(request, std::move(error));
+  if (request.pinned) {
+    if (watch_ && (error.reason == "MOVED" || error.reason == "READONLY" || error.reason == "CLUSTERDOWN"))
+      watch_->look_again();
+    return finish(request, std::move(error));
+  }
   if (const auto to = read_redirect(line.text); to && options_.mode == Mode::cluster) {
     if (request.redirects++ >= redirects_max) return finish(request, std::move(error));
     return redirect(std::move(request), *to, connection.endpoint());

@@ -78,7 +78,10 @@ Result<Value> join(Join how, std::size_t keys, const std::vector<Part>& parts, R
 }  // namespace
 
 void Core::send_pipeline(std::vector<Command> commands, Deadline deadline, PipelineCallback done) {
-  if (commands.empty()) return done({});
+  if (commands.empty()) {
+    io(0).post([done = std::move(done)](Nothing) mutable { done({}); });
+    return;
+  }
   const auto collected = std::make_shared<Collected>(commands.size(), std::move(done));
   // For each connection one piece; the map is held so that the connections stay.
   std::vector<std::pair<Connection*, std::vector<Request>>> pieces;
@@ -89,7 +92,7 @@ void Core::send_pipeline(std::vector<Command> commands, Deadline deadline, Pipel
     request.command = std::move(commands[i]);
     request.deadline = deadline.when();
     request.done = [collected, i](Result<Value>&& reply) { collected->put(i, std::move(reply)); };
-    if (options_.mode == Mode::cluster && split(request)) continue;
+    if (refused(request) || (options_.mode == Mode::cluster && split(request))) continue;
     std::shared_ptr<const NodeMap> map;
     Connection* connection = pick(request, map, request.on_replica);
     // In one piece and in order: all to the same of a node's connections.

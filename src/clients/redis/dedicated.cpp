@@ -166,7 +166,14 @@ class DedicatedConnection final : public Dedicated {
     request.pinned = true;
     const auto connection = state_->connection();
     if (!connection || !connection->up()) {
-      request.finish(Result<Value>(not_connected()));
+      if (!request.done || IoThread::on_any()) {
+        request.finish(Result<Value>(not_connected()));
+        return;
+      }
+      // The caller may hold a lock that its callback takes.
+      const auto held = std::make_shared<Request>(std::move(request));
+      const auto end = [held](Nothing) { held->finish(Result<Value>(not_connected())); };
+      if (!state_->core().io(0).post(end)) end(Nothing{});
       return;
     }
     connection->send(std::move(request));

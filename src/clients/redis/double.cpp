@@ -186,7 +186,11 @@ void Double::close_connections() {
 }
 
 void Double::hang_up() {
-  parts_->state.with([](auto& state) { close_fd(state.listener); });
+  parts_->state.with([](auto& state) {
+    // The thread may be polling it, which would keep it listening for a moment after close().
+    ::shutdown(state.listener, SHUT_RDWR);
+    close_fd(state.listener);
+  });
   close_connections();
 }
 

@@ -43,6 +43,7 @@ void IoThread::stop() {
 }
 
 bool IoThread::here() const { return current == this; }
+bool IoThread::on_any() { return current != nullptr; }
 
 void IoThread::wake() {
   const std::uint64_t one = 1;

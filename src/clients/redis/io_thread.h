@@ -68,6 +68,8 @@ class IoThread {
   // The next tick is not later than this.
   void wake_by(SteadyTime when);
   bool here() const;
+  // This thread is one of the IoThreads.
+  static bool on_any();
 
   void add(std::shared_ptr<Source> source);
   void remove(Source& source);

@@ -151,8 +151,9 @@ constexpr std::array known{
     Known{"TYPE", 1, r},
     Known{"UNSUBSCRIBE", 0, i},
     Known{"UNWATCH", 0, i},
-    Known{"WAIT", 0, r, blocking},
-    Known{"WAITAOF", 0, r, blocking},
+    Known{"WAIT", 0, i, blocking},
+    Known{"WAITAOF", 0, i, blocking},
+    Known{"WATCH", 1, i},
     Known{"XGROUP", 2, w},
     Known{"XINFO", 2, r},
     Known{"XLEN", 1, r},
@@ -183,6 +184,20 @@ constexpr std::array known{
     Known{"ZUNION", behind_count_1, r},
 };
 static_assert(std::ranges::is_sorted(known, {}, &Known::name));
+
+// What changes the connection itself, or holds up everything behind it.
+constexpr std::array bound{"ASKING",       "AUTH",        "BLMOVE",   "BLMPOP",     "BLPOP",        "BRPOP",
+                           "BRPOPLPUSH",   "BZMPOP",      "BZPOPMAX", "BZPOPMIN",   "DISCARD",      "EXEC",
+                           "HELLO",        "MONITOR",     "MULTI",    "PSUBSCRIBE", "PUNSUBSCRIBE", "QUIT",
+                           "READONLY",     "READWRITE",   "RESET",    "SELECT",     "SSUBSCRIBE",   "SUBSCRIBE",
+                           "SUNSUBSCRIBE", "UNSUBSCRIBE", "UNWATCH",  "WATCH"};
+constexpr auto is_bound = [] {
+  std::array<bool, known.size()> flags{};
+  for (std::size_t at = 0; at < known.size(); ++at) {
+    flags[at] = std::ranges::find(bound, known[at].name) != bound.end();
+  }
+  return flags;
+}();
 
 const Known* find_known(std::string_view name) {
   std::array<char, 24> upper;
@@ -221,6 +236,7 @@ void Command::begin(std::string_view name, std::size_t room) {
     key_rule_ = row->key;
     access_ = row->access;
     patience_ = row->patience;
+    bound_ = is_bound[static_cast<std::size_t>(row - known.data())];
     subscribes_ = name.size() > 8 && equal_ignoring_ascii_case(name.substr(name.size() - 9), "subscribe");
   }
 }
@@ -264,6 +280,20 @@ std::vector<std::string_view> Command::parts() const {
   all.reserve(count_);
   for (std::size_t at = 0; at < body_.size();) all.push_back(part_at(body_, at));
   return all;
+}
+
+bool Command::needs_own_connection() const {
+  if (bound_) return true;
+  const auto has = [&](std::string_view word) {
+    const auto all = parts();
+    return std::ranges::any_of(all, [&](std::string_view part) { return equal_ignoring_ascii_case(part, word); });
+  };
+  if (key_rule_ == behind_streams) return has("BLOCK");
+  if (key_rule_ != 0 || !equal_ignoring_ascii_case(name(), "CLIENT")) return false;
+  for (const std::string_view word : {"REPLY", "TRACKING", "CACHING", "NO-TOUCH", "SETNAME"}) {
+    if (equal_ignoring_ascii_case(part(1), word)) return true;
+  }
+  return false;
 }
 
 std::string_view Command::key_behind_count(std::size_t at) const {

@@ -74,6 +74,8 @@ class Command {
   // The first key, or empty: the command may go to any node. Of commands whose keys lie elsewhere than in the first argument
   // (EVAL, XREAD, FCALL, …) it is known once they are complete.
   std::string_view key() const;
+  // MULTI, SELECT, SUBSCRIBE, BLPOP, XREAD … BLOCK, …: on a connection that others share they would answer or hold up the others.
+  bool needs_own_connection() const;
   // SUBSCRIBE and its kin are answered by pushes, one for each channel.
   bool subscribes() const { return subscribes_; }
 
@@ -100,6 +102,7 @@ class Command {
   Access access_ = Access::write;
   Patience patience_ = Patience::ordinary;
   bool subscribes_ = false;
+  bool bound_ = false;
 };
 
 }  // namespace chaveiro::redis

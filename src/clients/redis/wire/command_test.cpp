@@ -49,6 +49,18 @@ TEST(Command, knows_whether_it_may_be_repeated) {
   EXPECT_TRUE(Command("ssubscribe", "c").subscribes());
 }
 
+TEST(Command, knows_what_others_must_not_meet) {
+  for (const Command& command :
+       {Command("multi"), Command("SELECT", 1), Command("SUBSCRIBE", "c"), Command("BLPOP", "k", 0),
+        Command("WATCH", "k"), Command("XREAD", "BLOCK", 0, "STREAMS", "s", "$"), Command("CLIENT", "reply", "OFF")}) {
+    EXPECT_TRUE(command.needs_own_connection()) << command.name();
+  }
+  for (const Command& command : {Command("GET", "MULTI"), Command("XREAD", "STREAMS", "s", "0"),
+                                 Command("CLIENT", "ID"), Command("PUBLISH", "c", "x"), Command("SET", "k", "BLOCK")}) {
+    EXPECT_FALSE(command.needs_own_connection()) << command.name();
+  }
+}
+
 TEST(Slots, follow_the_specification) {
   EXPECT_EQ(slot_of("123456789"), 0x31C3U);
   EXPECT_EQ(slot_of("{user1000}.following"), slot_of("{user1000}.followers"));
