@@ -68,7 +68,9 @@ class Load {
     EXPECT_EQ(wrong_.load(), 0U) << what << ": an answer of somebody else";
     EXPECT_LT(overrun_us_.load(), 500'000) << what << ": a call hung past its deadline";
     EXPECT_GT(done, 100U) << what;
-    EXPECT_EQ(client_->figures().in_flight, 0U) << what;
+    // A connection may just be greeting its server again; nothing else is under way, and that ends.
+    tests::wait_until(
+        "nothing is in flight", [&] { return client_->figures().in_flight == 0; }, std::chrono::seconds(5));
     std::printf(
         "%-28s recovered after %.3f s · %llu written, %llu maybe, %llu refused · longest past a deadline %.1f ms\n",
         what, recovery, static_cast<unsigned long long>(done), static_cast<unsigned long long>(maybe),
