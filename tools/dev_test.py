@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Shows that every command of ./dev explains itself, that a wrong word ends it with a reason, and that figures are kept."""
+"""Shows that every command of ./dev explains itself, that a wrong word ends it with a reason, that what a new machine lacks
+is asked for, and that figures are kept."""
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +38,29 @@ class Dev(unittest.TestCase):
                 asked = dev(*words)
                 self.assertNotEqual(0, asked.returncode)
                 self.assertNotEqual("", asked.stderr + asked.stdout)
+
+
+class Setup(unittest.TestCase):
+    @unittest.skipUnless('VERSION="12 (bookworm)"' in Path("/etc/os-release").read_text(), "packages are known on Debian 12 alone")
+    def test_a_machine_that_never_heard_of_a_package_gets_it(self):
+        """As on a new machine: dpkg-query knows git only, says so with its exit code too, and apt-get is asked for the rest."""
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder)
+            (here / "tools").mkdir()
+            (here / "programs").mkdir()
+            shutil.copy(ROOT / "tools" / "setup.sh", here / "tools")
+            programs = {"dpkg-query": "echo 'git installed'; exit 1", "apt-get": f'echo "$@" >>{here}/asked', "sudo": 'shift; "$@"'}
+            for name, does in programs.items():
+                program = here / "programs" / name
+                program.write_text(f"#!/bin/sh\n{does}\n")
+                program.chmod(0o755)
+            path = f"{here}/programs:{os.environ['PATH']}"
+            done = subprocess.run([str(here / "tools" / "setup.sh"), "check"], env={**os.environ, "PATH": path},
+                                  capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+            self.assertEqual(0, done.returncode, done.stderr)
+            asked = (here / "asked").read_text().split()
+        self.assertIn("clang-format-19", asked)
+        self.assertNotIn("git", asked)
 
 
 class Bench(unittest.TestCase):

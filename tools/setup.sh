@@ -49,10 +49,11 @@ fail() {
 
 is_debian_12() { [[ -r /etc/os-release ]] && (. /etc/os-release && [[ $ID == debian && ${VERSION_ID:-} == 12 ]]); }
 
-# Those of the packages given that are not installed, one a line.
+# Those of the packages given that are not installed, one a line. dpkg-query fails on a package that it never heard of,
+# which on a new machine is most of them.
 missing_packages() {
   local installed
-  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | sed -n 's/ installed$//p')
+  installed=$({ dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true; } | sed -n 's/ installed$//p')
   comm -13 <(sort -u <<<"$installed") <(printf '%s\n' "$@" | sort -u)
 }
 
