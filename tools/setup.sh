@@ -22,7 +22,7 @@ build_headers=(openssl/evp.h boost/json.hpp boost/url.hpp boost/beast.hpp grpcpp
   sqlite3.h postgresql/libpq-fe.h yaml-cpp/yaml.h spdlog/spdlog.h CLI/CLI.hpp lz4.h zstd.h gtest/gtest.h gmock/gmock.h benchmark/benchmark.h
   tbb/concurrent_hash_map.h nghttp2/nghttp2.h)
 build_programs=(g++ cmake ninja git python3 protoc grpc_cpp_plugin)
-test_programs=(openssl curl redis-cli psql pgbouncer)
+test_programs=(openssl curl redis-cli psql pgbouncer promtool)
 check_programs=(git python3 clang-format-19)
 clang_programs=(clang++-19 clang-tidy-19)
 
@@ -90,12 +90,12 @@ install_debian() {
 unpack_promtool() {
   if command -v promtool >/dev/null || [[ -x .cache/tools/bin/promtool ]]; then return 0; fi
   local into=.cache/tools/prometheus
+  missing=(prometheus)
   mkdir -p $into .cache/tools/bin
-  if (cd $into && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb .) >>$log 2>&1; then
-    mv $into/usr/bin/promtool .cache/tools/bin/
-  else
-    echo "promtool could not be fetched: the test that judges /metrics with it is left out" >&2
-  fi
+  (cd $into && apt-get -q download prometheus) >>$log 2>&1 || { apt update && (cd $into && apt-get -q download prometheus) >>$log 2>&1; } ||
+    fail "promtool (package prometheus) could not be fetched (whole log: $log)"
+  dpkg-deb -x $into/prometheus_*.deb $into
+  mv $into/usr/bin/promtool .cache/tools/bin/
   rm -rf $into
 }
 
