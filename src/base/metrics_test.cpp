@@ -98,7 +98,8 @@ TEST(RegistryDeathTest, stops_on_names_that_prometheus_would_refuse) {
 }
 
 TEST(Registry, is_understood_by_promtool) {
-  ASSERT_EQ(std::system("command -v promtool > /dev/null 2>&1"), 0) << "./dev setup test brings promtool (package prometheus)";
+  ASSERT_EQ(std::system("command -v promtool > /dev/null 2>&1"), 0)
+      << "./dev setup test brings promtool (package prometheus)";
   Registry registry;
   registry
       .counter("dict_requests_total", "Requests, \"quoted\" \\ and\nbroken.", {{"edge", "gr\"p\\c\n"}, {"code", "ok"}})
