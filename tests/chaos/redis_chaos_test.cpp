@@ -170,11 +170,9 @@ void bend_the_wire(const char* what, FaultProxy::Fault fault) {
 
 TEST(RedisChaos, partition) { bend_the_wire("partition", FaultProxy::Fault::partition); }
 TEST(RedisChaos, halved_frames) { bend_the_wire("halved frames", FaultProxy::Fault::halve); }
-// Known fault: now and then a connection that is cut while it greets its server stays in flight, and its callers time out for
-// longer than they should. Both run with --gtest_also_run_disabled_tests until that is mended.
-TEST(RedisChaos, DISABLED_garbage) { bend_the_wire("garbage", FaultProxy::Fault::garbage); }
+TEST(RedisChaos, garbage) { bend_the_wire("garbage", FaultProxy::Fault::garbage); }
 TEST(RedisChaos, half_closed_sockets) { bend_the_wire("half-closed sockets", FaultProxy::Fault::half_closed); }
-TEST(RedisChaos, DISABLED_cut_answers) { bend_the_wire("cut answers", FaultProxy::Fault::cut); }
+TEST(RedisChaos, cut_answers) { bend_the_wire("cut answers", FaultProxy::Fault::cut); }
 
 TEST(RedisChaos, slow_script) {
   RedisServer server({.arguments = {"--busy-reply-threshold", "100"}});

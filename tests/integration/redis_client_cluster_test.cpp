@@ -159,6 +159,19 @@ TEST_F(RedisClusterTest, gives_right_answers_while_slots_move) {
   EXPECT_GT(counted, 0);
 }
 
+TEST_F(RedisClusterTest, gives_a_redirected_caller_its_answer_when_it_comes) {
+  const auto client = client_of();
+  const std::string key = "{redirected}";
+  ASSERT_TRUE(client->call(Command("SET", key, "v"), soon()));
+  const unsigned slot = slot_of(key);
+  const std::size_t to = &cluster_->nodes()[0] == &cluster_->master_of(slot) ? 1 : 0;
+  cluster_->move_slots(slot, slot, to);
+  // Alone on its connection, the caller itself reads the redirection; the answer comes on another one.
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(as_text(client->call(Command("GET", key), soon())).value_or(""), "v");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+}
+
 TEST_F(RedisClusterTest, goes_on_when_a_master_has_died) {
   const auto client = client_of();
   const std::string key = "survivor";

@@ -175,7 +175,8 @@ Result<std::vector<ServerReport>> Client::check(Purpose purpose, Deadline deadli
 
 std::vector<Endpoint> Client::masters() const {
   std::vector<Endpoint> found;
-  for (const auto& node : core_->map()->masters) found.push_back(node->endpoint());
+  const auto map = core_->map();
+  for (const auto& node : map->masters) found.push_back(node->endpoint());
   return found;
 }
 

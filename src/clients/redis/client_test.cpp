@@ -133,6 +133,39 @@ TEST_F(ClientTest, survives_garbage_and_halved_frames) {
   }
 }
 
+// Whatever happens while a connection greets: the next one serves those who wait.
+TEST_F(ClientTest, dials_again_when_a_greeting_breaks) {
+  using Kind = DoubleFault::Kind;
+  for (const Kind kind :
+       {Kind::cut, Kind::garbage, Kind::halve, Kind::silence, Kind::close_before, Kind::close_after}) {
+    for (const char* command : {"HELLO", "CLIENT"}) {
+      server_->set_fault({.kind = kind, .command = command, .times = 2, .delay = 1ms, .text = "?\xff nonsense\r\n"});
+      connect({.dial_timeout = 50ms, .reconnect_delay_min = 1ms});
+      EXPECT_TRUE(client_->call(Command("SET", "k", "v").idempotent(), soon())) << static_cast<int>(kind) << command;
+      EXPECT_EQ(client_->figures().in_flight, 0U);
+    }
+  }
+}
+
+TEST_F(ClientTest, mistakes_nothing_after_the_greeting_for_the_first_answer) {
+  server_->set_fault(
+      {.kind = DoubleFault::Kind::garbage, .command = "CLIENT", .times = 1, .text = "+OK\r\n$3\r\nbad\r\n"});
+  connect({.reconnect_delay_min = 1ms});
+  EXPECT_EQ(as_text(client_->call(Command("ECHO", "mine"), soon())).value_or(""), "mine");
+}
+
+TEST_F(ClientTest, hears_the_answer_to_a_callback_behind_a_blocking_call) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(client_->call(Command("PING"), soon()));
+    std::promise<void> answered;
+    client_->send(Command("PING"), soon(), [&](Result<Value>&&) { answered.set_value(); });
+    ASSERT_EQ(answered.get_future().wait_for(5s), std::future_status::ready);
+  }
+  // A tick comes every 100 ms: it must not be what notices the answer.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
+}
+
 TEST_F(ClientTest, refuses_at_once_when_the_server_has_been_away_for_long) {
   ASSERT_TRUE(client_->call(Command("PING"), soon()));
   server_->hang_up();

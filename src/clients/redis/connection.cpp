@@ -13,7 +13,6 @@ constexpr std::size_t read_size = 64U << 10;
 constexpr int reads_in_a_row = 8;
 // With so many in flight the answers wake the I/O thread soon enough, and one write for all is better than one for each.
 constexpr std::size_t written_by_callers_max = 8;
-constexpr auto rearm_after = std::chrono::milliseconds{20};
 
 }  // namespace
 
@@ -33,7 +32,7 @@ Connection::Connection(IoThread& io, Names& names, ConnectionOptions options, Ow
 Connection::~Connection() = default;
 
 bool Connection::up() const {
-  return shared_.with([](const Shared& shared) { return shared.phase == Phase::ready && !shared.broken; });
+  return shared_.with([](const Shared& shared) { return shared.usable(); });
 }
 bool Connection::closed() const {
   return shared_.with([](const Shared& shared) { return shared.phase == Phase::closed || shared.closing; });
@@ -48,9 +47,8 @@ std::size_t Connection::in_flight() const {
   return shared_.with([](const Shared& shared) { return shared.session.in_flight() + shared.waiting.size(); });
 }
 bool Connection::idle() const {
-  return shared_.with([](const Shared& shared) {
-    return shared.phase == Phase::ready && !shared.broken && shared.session.idle() && !shared.reading;
-  });
+  return shared_.with(
+      [](const Shared& shared) { return shared.usable() && shared.session.idle() && !shared.roles.reading(); });
 }
 
 void Connection::refuse(std::vector<Lost>& refused, const Error& why) {
@@ -61,7 +59,7 @@ void Connection::refuse(std::vector<Lost>& refused, const Error& why) {
 // Puts requests into the session, or among those that wait for it; what cannot stay goes to `refused`.
 Connection::Write Connection::admit(Locked& shared, std::vector<Request>& requests, std::vector<Lost>& refused) {
   const SteadyTime now = std::chrono::steady_clock::now();
-  const bool ready = shared->phase == Phase::ready && !shared->broken;
+  const bool ready = shared->usable();
   const bool waits = !shared->closing && shared->phase != Phase::closed &&
                      (shared->phase == Phase::ready || now <= shared->patient_until);
   if (shared->session.idle()) shared->active_at = now;
@@ -80,7 +78,7 @@ Connection::Write Connection::admit(Locked& shared, std::vector<Request>& reques
       refused.push_back({std::move(request), false});
     }
   }
-  if (!ready || !shared->session.has_output() || shared->writing || shared->blocked || shared->flush_asked) {
+  if (!ready || !shared->session.has_output() || shared->roles.writing() || shared->blocked || shared->flush_asked) {
     return Write::nothing;
   }
   const bool later = io_.here() || options_.tls || shared->session.in_flight() > written_by_callers_max;
@@ -88,7 +86,7 @@ Connection::Write Connection::admit(Locked& shared, std::vector<Request>& reques
     shared->flush_asked = true;
     return Write::ask;
   }
-  shared->writing = true;
+  shared->roles.begin_writing();
   return Write::here;
 }
 
@@ -113,14 +111,16 @@ Connection::Drive Connection::send(Request request, bool may_drive) {
   bool full = false;
   {
     auto shared = shared_.lock();
-    const bool alone = may_drive && options_.callers_drive && !options_.tls && shared->phase == Phase::ready &&
-                       !shared->broken && shared->session.idle() && !shared->reading && shared->handed.empty();
+    const bool alone = may_drive && options_.callers_drive && !options_.tls && shared->usable() &&
+                       shared->session.idle() && !shared->roles.reading() && shared->handed.empty();
     how = admit(shared, requests, unable);
-    full = !unable.empty() && shared->phase == Phase::ready && !shared->broken;
+    full = !unable.empty() && shared->usable();
     if (alone && how == Write::here) {
       drive = Drive::yes;
-      shared->reading = true;
+      shared->roles.begin_reading();
       if (shared->armed) arm(shared, false);
+    } else {
+      watch_answers(shared);
     }
   }
   start_write(how);
@@ -141,7 +141,8 @@ void Connection::send_all(std::vector<Request> requests) {
   {
     auto shared = shared_.lock();
     how = admit(shared, requests, unable);
-    full = shared->phase == Phase::ready && !shared->broken;
+    full = shared->usable();
+    watch_answers(shared);
   }
   start_write(how);
   refuse(unable, full ? fail(Code::exhausted, "TooManyInFlight", "Redis: too much is in flight")
@@ -152,11 +153,8 @@ void Connection::flush() {
   {
     auto shared = shared_.lock();
     shared->flush_asked = false;
-    if (shared->phase != Phase::ready || shared->broken || shared->writing || shared->blocked ||
-        (!shared->session.has_output() && written_ == writing_.size())) {
-      return;
-    }
-    shared->writing = true;
+    const bool nothing = !shared->session.has_output() && written_ == writing_.size();
+    if (shared->phase != Phase::ready || shared->blocked || nothing || !shared->roles.begin_writing()) return;
   }
   write_out();
 }
@@ -165,7 +163,6 @@ void Connection::flush() {
 void Connection::write_out() {
   std::size_t moved_bytes = 0;
   for (;;) {
-    bool torn = false;
     {
       auto shared = shared_.lock();
       shared->session.wrote(moved_bytes);
@@ -174,38 +171,32 @@ void Connection::write_out() {
         writing_.clear();
         written_ = 0;
         if (writing_.capacity() > (1U << 20)) writing_.shrink_to_fit();
-        if (!shared->broken) shared->session.take_output(writing_);
+        if (!shared->roles.broken()) shared->session.take_output(writing_);
       }
-      torn = shared->broken.has_value();
-      if (torn || writing_.empty()) {
-        shared->writing = false;
-        if (!torn) return;
-      }
-    }
-    if (torn) {
-      io_.post([self = shared_from_this()](Nothing) { self->reap(); });
-      return;
+      if (writing_.empty() || shared->roles.broken()) return leave_writing(shared);
     }
     auto moved = socket_.write(std::string_view(writing_).substr(written_));
     if (!moved) {
       auto shared = shared_.lock();
-      shared->writing = false;
       // Of what TLS was given, all may have left.
       if (options_.tls) shared->session.wrote(writing_.size() - written_);
       break_down(shared, moved.error());
-      return;
+      return leave_writing(shared);
     }
     if (moved->bytes == 0) {
       auto shared = shared_.lock();
-      shared->writing = false;
       shared->blocked = true;
       shared->blocked_since = std::chrono::steady_clock::now();
       arm(shared, shared->armed);
-      return;
+      return leave_writing(shared);
     }
     moved_bytes = moved->bytes;
     written_ += moved_bytes;
   }
+}
+
+void Connection::leave_writing(Locked& shared) {
+  if (shared->roles.end_writing()) reap_later();
 }
 
 // Whether answers are watched for; what blocks the writer always is.
@@ -214,13 +205,19 @@ void Connection::arm(Locked& shared, bool answers) {
   io_.rewatch(socket_.fd(), *this, (answers ? EPOLLIN : 0U) | (shared->blocked ? EPOLLOUT : 0U));
 }
 
-// The socket is of no use any more. False: that was known.
-bool Connection::break_down(Locked& shared, const Error& why) {
-  if (shared->broken) return false;
-  shared->broken = why;
-  socket_.shut_down();
+// A caller who drove has left the I/O thread not watching: somebody must, now that answers are due and no caller reads them.
+void Connection::watch_answers(Locked& shared) {
+  if (!shared->armed && shared->usable() && !shared->roles.reading() && !shared->session.idle()) arm(shared, true);
+}
+
+// The socket is of no use any more.
+void Connection::break_down(Locked& shared, const Error& why) {
+  if (!shared->roles.broken()) socket_.shut_down();
+  if (shared->roles.break_down(why)) reap_later();
+}
+
+void Connection::reap_later() {
   io_.post([self = shared_from_this()](Nothing) { self->reap(); });
-  return true;
 }
 
 // Holds the reader's role.
@@ -250,6 +247,7 @@ Connection::Read Connection::read_in(bool on_io_thread) {
     for (Value& value : replies_) {
       Answered answered;
       if (!shared->session.on_reply(std::move(value), answered)) continue;
+      if (answered.request) ++requests_answered_;
       // A caller completes callers; callbacks and pushes belong to the I/O thread.
       if (on_io_thread || (answered.request && answered.request->waiter)) {
         answered_.push_back(std::move(answered));
@@ -297,18 +295,14 @@ void Connection::on_events(std::uint32_t events) {
   bool handed = false;
   {
     auto shared = shared_.lock();
-    if (shared->phase != Phase::ready || shared->broken) return;
+    if (!shared->usable()) return;
     // TLS: whatever came may be what the other direction waited for.
     if (shared->blocked && ((events & EPOLLOUT) != 0 || options_.tls)) {
       shared->blocked = false;
-      write = !shared->writing;
-      shared->writing = true;
+      write = shared->roles.begin_writing();
       arm(shared, shared->armed);
     }
-    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !shared->reading) {
-      read = true;
-      shared->reading = true;
-    }
+    read = (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && shared->roles.begin_reading();
     handed = !shared->handed.empty();
   }
   if (handed) deliver_handed();
@@ -322,21 +316,18 @@ void Connection::on_events(std::uint32_t events) {
 }
 
 void Connection::leave_reading() {
-  bool torn = false;
-  {
-    auto shared = shared_.lock();
-    shared->reading = false;
-    torn = shared->broken.has_value();
-    if (!torn && !io_.here()) {
-      shared->driven_at = std::chrono::steady_clock::now();
-      if (!shared->session.idle() || shared->blocked) arm(shared, true);
-    }
-  }
-  if (torn) io_.post([self = shared_from_this()](Nothing) { self->reap(); });
+  auto shared = shared_.lock();
+  if (shared->roles.end_reading()) return reap_later();
+  if (shared->roles.broken() || io_.here()) return;
+  shared->driven_at = std::chrono::steady_clock::now();
+  if (!shared->session.idle() || shared->blocked) arm(shared, true);
 }
 
+// Until the caller's answer has been read, or what was read in its place: an error line whose command goes on elsewhere.
 void Connection::drive(Waiter& waiter, Deadline deadline, Spin& spin) {
-  while (!waiter.done()) {
+  // Nothing was under way when it was sent, so that the first answer is its own.
+  const std::uint64_t before = requests_answered_;
+  while (!waiter.done() && requests_answered_ == before) {
     Read read = Read::nothing;
     if (spin.until([&] { return (read = read_in(false)) != Read::nothing; })) {
       if (read == Read::broken) break;
@@ -353,7 +344,7 @@ void Connection::drive(Waiter& waiter, Deadline deadline, Spin& spin) {
 
 bool Connection::expects_soon() {
   return shared_.with([](const Shared& shared) {
-    return shared.phase == Phase::ready && !shared.reading && shared.session.owes_answers();
+    return shared.phase == Phase::ready && !shared.roles.reading() && shared.session.owes_answers();
   });
 }
 

@@ -24,6 +24,7 @@
 #include "clients/redis/wire/backoff.h"
 #include "clients/redis/wire/greeting.h"
 #include "clients/redis/wire/parser.h"
+#include "clients/redis/wire/roles.h"
 #include "clients/redis/wire/session.h"
 #include "net/tls.h"
 
@@ -112,10 +113,8 @@ class Connection final : public IoThread::Source, public std::enable_shared_from
     Session session;
     std::vector<Request> waiting;  // for the connection to come up
     std::vector<Answered> handed;  // read by a caller, to be delivered on the I/O thread
-    std::optional<Error> broken;   // to be torn down when both roles are free
+    Roles roles;
     bool closing = false;
-    bool reading = false;
-    bool writing = false;
     bool blocked = false;  // the socket takes no more: EPOLLOUT is awaited
     bool armed = false;    // the I/O thread watches for answers
     bool flush_asked = false;
@@ -124,6 +123,9 @@ class Connection final : public IoThread::Source, public std::enable_shared_from
     SteadyTime blocked_since{};
     SteadyTime driven_at{};
     SteadyTime next_tick = SteadyTime::min();  // the I/O thread looks in by then
+
+    // Up, as far as anybody knows.
+    bool usable() const { return phase == Phase::ready && !roles.broken(); }
   };
   using Locked = Guarded<Shared>::Locked;
   enum class Write : std::uint8_t { nothing, here, ask };
@@ -132,14 +134,17 @@ class Connection final : public IoThread::Source, public std::enable_shared_from
   Write admit(Locked& shared, std::vector<Request>& requests, std::vector<Lost>& refused);
   void start_write(Write how);
   void write_out();
-  bool break_down(Locked& shared, const Error& why);
+  void break_down(Locked& shared, const Error& why);
   enum class Read : std::uint8_t { something, nothing, broken };
   Read read_in(bool on_io_thread);
   void deliver(Answered& answered, SteadyTime now);
   void deliver_handed();
   void refuse(std::vector<Lost>& refused, const Error& why);
   void arm(Locked& shared, bool answers);
+  void watch_answers(Locked& shared);
   void leave_reading();
+  void leave_writing(Locked& shared);
+  void reap_later();
 
   // connection_dial.cpp: the socket's life
   void dial();
@@ -164,6 +169,7 @@ class Connection final : public IoThread::Source, public std::enable_shared_from
   Parser parser_;
   std::vector<Value> replies_;
   std::vector<Answered> answered_;
+  std::uint64_t requests_answered_ = 0;
   // The writer's.
   std::string writing_;
   std::size_t written_ = 0;

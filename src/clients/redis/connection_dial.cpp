@@ -8,6 +8,10 @@
 namespace chaveiro::redis {
 namespace {
 
+constexpr std::size_t early_pushes_max = 10'000;
+
+Error protocol_error(const std::string& what) { return fail(Code::corrupt, "ProtocolError", "Redis: " + what); }
+
 bool is_message(const Value& value) {
   const std::string_view word = value.items.empty() ? std::string_view() : std::string_view(value.items.front().text);
   return value.kind == Kind::push
@@ -80,6 +84,9 @@ void Connection::dial_failed(const Error& why) {
     step_ = Step::none;
     parser_.reset();
     greeting_.reset();
+    Secret::wipe(writing_);
+    written_ = 0;
+    early_pushes_.clear();
     closing = shared->closing || !options_.comes_back;
     shared->phase = closing ? Phase::closed : Phase::down;
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -153,6 +160,7 @@ void Connection::greet() {
 }
 
 void Connection::go_on_greeting() {
+  bool greeted = false;
   for (;;) {
     char* const place = parser_.prepare(4096);
     auto moved = socket_.read(place, 4096);
@@ -163,16 +171,17 @@ void Connection::go_on_greeting() {
       Value value;
       const Parser::Step step = parser_.next(value);
       if (step == Parser::Step::more) break;
-      if (step == Parser::Step::broken) {
-        return dial_failed(fail(Code::corrupt, "ProtocolError", "Redis: " + parser_.fault()));
-      }
+      if (step == Parser::Step::broken) return dial_failed(protocol_error(parser_.fault()));
       if (is_message(value)) {
+        if (early_pushes_.size() == early_pushes_max) return dial_failed(protocol_error("it does not stop talking"));
         early_pushes_.push_back(std::move(value));
         continue;
       }
+      // It would be taken for the answer of the first request.
+      if (greeted) return dial_failed(protocol_error("an answer that nobody asked for"));
       Greeting::Next next = greeting_->on_reply(std::move(value));
       if (next.what == Greeting::Next::What::failed) return dial_failed(*next.error);
-      if (next.what == Greeting::Next::What::ready) return become_ready();
+      greeted = next.what == Greeting::Next::What::ready;
       if (next.what == Greeting::Next::What::send) {
         writing_.erase(0, written_);
         written_ = 0;
@@ -180,6 +189,7 @@ void Connection::go_on_greeting() {
         io_.rewatch(socket_.fd(), *this, EPOLLIN | EPOLLOUT);
       }
     }
+    if (greeted) return become_ready();
   }
 }
 
@@ -222,8 +232,9 @@ void Connection::reap() {
   deliver_handed();
   {
     auto shared = shared_.lock();
-    if (!shared->broken || shared->reading || shared->writing || shared->phase != Phase::ready) return;
-    why = *std::exchange(shared->broken, std::nullopt);
+    const std::optional<Error> broken = shared->roles.tear_down();
+    if (!broken) return;
+    why = *broken;
     closing = shared->closing || !options_.comes_back;
     shared->phase = closing ? Phase::closed : Phase::down;
     shared->patient_until = std::chrono::steady_clock::now() + outage_patience;
@@ -302,14 +313,15 @@ SteadyTime Connection::on_tick(SteadyTime now) {
     }
     shared->waiting = std::move(stay);
     if (step_ != Step::none) next = std::min(next, dial_until_);
-    if (shared->phase == Phase::ready && !shared->broken) {
+    if (shared->usable()) {
       if (shared->session.owes_answers() && now - shared->active_at > options_.read_timeout) {
         break_down(shared, fail(Code::unavailable, "ServerSilent", "Redis: the server owes answers and is silent"));
       } else if (shared->blocked && now - shared->blocked_since > options_.write_timeout) {
         break_down(shared, fail(Code::unavailable, "ServerSilent", "Redis: the server takes no more commands"));
-      } else if (!shared->armed && !shared->reading && now - shared->driven_at > std::chrono::milliseconds{20}) {
+      } else if (!shared->armed && !shared->roles.reading() &&
+                 now - shared->driven_at > std::chrono::milliseconds{20}) {
         arm(shared, true);
-      } else if (shared->session.idle() && !shared->reading && options_.health_check > Micros::zero() &&
+      } else if (shared->session.idle() && !shared->roles.reading() && options_.health_check > Micros::zero() &&
                  now - shared->active_at > options_.health_check) {
         Request request;
         request.command = Command("PING");

@@ -48,6 +48,8 @@ void Gauges::answered(const Command& command, std::chrono::nanoseconds took, boo
   }
   if (hot_key_sample_ > 0) {
     thread_local std::size_t until_next = 0;
+    // The count is the thread's, of all clients: it may come from one that looks more seldom.
+    if (until_next >= hot_key_sample_) until_next = 0;
     if (until_next-- == 0) {
       until_next = hot_key_sample_ - 1;
       if (const std::string_view key = command.key(); !key.empty()) sample(key);

@@ -63,7 +63,8 @@ class ClusterWatch final : public Watch, public std::enable_shared_from_this<Clu
     if (!turn) return;
     // Those that we know, then those that we began with.
     std::vector<Endpoint> nodes;
-    for (const auto& node : core_.map()->masters) {
+    const auto map = core_.map();
+    for (const auto& node : map->masters) {
       if (node->shared(0).up()) nodes.push_back(node->endpoint());
     }
     nodes.insert(nodes.end(), core_.options().endpoints.begin(), core_.options().endpoints.end());
