@@ -28,10 +28,10 @@ function(chaveiro_room NAME)
   endif()
 endfunction()
 
-# chaveiro_test(NAME SOURCES… LIBS… [LABELS …]): a GoogleTest program; every case becomes a ctest case "Suite.case". The label
-# `serial` keeps all other tests waiting while one of these runs: for what measures, or fills the machine.
+# chaveiro_test(NAME SOURCES… LIBS… [LABELS …] [TIMEOUT s] [ENVIRONMENT N=V]): a GoogleTest program; every case becomes a ctest case
+# "Suite.case". The label `serial` keeps all other tests waiting while one of these runs: for what measures, or fills the machine.
 function(chaveiro_test NAME)
-  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT;ENVIRONMENT" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 120)
   endif()
@@ -39,13 +39,17 @@ function(chaveiro_test NAME)
   if("serial" IN_LIST T_LABELS)
     set(serial TRUE)
   endif()
+  set(environment "")
+  if(T_ENVIRONMENT)
+    set(environment ENVIRONMENT "${T_ENVIRONMENT}")
+  endif()
   add_executable(${NAME} ${T_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest_main)
   target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-                       PROPERTIES TIMEOUT ${T_TIMEOUT} RUN_SERIAL ${serial} LABELS "${T_LABELS}")
+                       PROPERTIES TIMEOUT ${T_TIMEOUT} RUN_SERIAL ${serial} ${environment} LABELS "${T_LABELS}")
 endfunction()
 
 # chaveiro_rooms_included_by(ROOMS MISSING FILE…): the libraries of the rooms whose headers the files include, and the

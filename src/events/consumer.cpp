@@ -229,7 +229,7 @@ Result<Consumer::Outcome> Consumer::apply(Item& item, const DomainEvent& event, 
   if (handler != nullptr) {
     TRY(const std::uint32_t tries, memory_.begin_try(options_.subscription, event.event_id, deadline));
     step("tried");
-    if (tries > options_.tries_max) {  // each of the calls ended the process
+    if (tries > options_.tries_max && !options_.dead_letter_topic.empty()) {  // each of the calls ended the process
       const Error error =
           fail(Code::internal, "HandlerEndedProcess", "the program ended each time the event was handled");
       TRY_VOID(bury(item, event.event_id, error, deadline));

@@ -203,6 +203,16 @@ TEST_P(EventConsumer, counts_tries_over_restarts) {
   EXPECT_EQ(dead_letters(1).size(), 1u);
 }
 
+TEST_P(EventConsumer, goes_on_trying_where_nobody_takes_dead_letters) {
+  options.dead_letter_topic.clear();
+  const DomainEvent told = event("a", 1, 0);
+  for (std::uint32_t begun = 0; begun < 2 * options.tries_max; ++begun)  // as many processes ended during the call
+    ASSERT_TRUE(memory->begin_try("consumer", told.event_id, soon()));
+  tell(told);
+  auto with = consumer();
+  work(*with, [&] { return applied["a"].size() == 1; });
+}
+
 TEST_P(EventConsumer, gives_up_at_once_what_cannot_be_read) {
   ASSERT_TRUE(publish(bus, topic, {.key = "k", .body = "{not json"}, soon()));
   tell(event("b", 1, 0));

@@ -1,13 +1,16 @@
 // The process that event_kill_test kills: commits changes, relays their events over the embedded log, and applies each as another
 // change of the same store, until it reaches a step for the n-th time and kills itself there. The numbers of answered commits go to
-// standard output, eight bytes at a time.
+// standard output, eight bytes at a time; why it ended otherwise, and where it stood, go to standard error.
 //
-//   event_kill_child FOLDER STEP NTH FIRST SEED     (STEP "drain": commits nothing, ends when everything is applied)
+//   event_kill_child FOLDER STEP NTH FIRST SEED TIME_MAX     (STEP "drain": commits nothing, ends when everything is applied;
+//                                                             TIME_MAX: seconds, then it tells where it stands and ends)
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 
 #include "base/random.h"
 #include "clients/sqlite/consumer_memory.h"
@@ -26,6 +29,13 @@ using namespace events;
 const std::string key_topic(topics::key_events);
 Deadline soon() { return Deadline::in(std::chrono::seconds{20}); }
 
+// What the process is at, for whoever asks why it takes so long.
+struct Progress {
+  std::string_view doing = "opening";
+  std::uint64_t rounds = 0, commits = 0, published = 0, handled = 0;
+  bool over = false;
+};
+
 struct Child {
   std::string folder, step;
   std::uint64_t nth = 0, first = 0;
@@ -33,6 +43,36 @@ struct Child {
   SystemClock clock = {};
   events::log::LocalDisk disk = {};
   Registry metrics{};
+  Guarded<Progress> progress{};
+
+  void at(std::string_view doing) { progress.lock()->doing = doing; }
+
+  int ended(int code, const Error& error) {
+    std::fprintf(stderr, "%s: %s %s: %s\n", std::string(progress.lock()->doing).c_str(),
+                 std::string(to_string(error.code)).c_str(), error.reason.c_str(), error.message.c_str());
+    return code;
+  }
+
+  // Where everything stands: read beside the threads that may hang, so what needs a lock of theirs comes last.
+  void tell_state(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory,
+                  events::log::LogBus& bus) {
+    const Progress now = *progress.lock();
+    std::fprintf(stderr,
+                 "too slow at step %s, %llu to go: in %s, round %llu, %llu commits, %llu published, %llu handled\n",
+                 step.c_str(), static_cast<unsigned long long>(nth), std::string(now.doing).c_str(),
+                 static_cast<unsigned long long>(now.rounds), static_cast<unsigned long long>(now.commits),
+                 static_cast<unsigned long long>(now.published), static_cast<unsigned long long>(now.handled));
+    const auto short_time = [] { return Deadline::in(std::chrono::seconds{1}); };
+    if (const auto depth = store.outbox()->depth(short_time()))
+      std::fprintf(stderr, "outbox: %llu\n", static_cast<unsigned long long>(depth->events));
+    std::fputs(metrics.expose().c_str(), stderr);
+    for (const auto& one : bus.lags())
+      std::fprintf(stderr, "%s %s: %llu behind, %llu in flight\n", one.topic.c_str(), one.name.c_str(),
+                   static_cast<unsigned long long>(one.lag.messages),
+                   static_cast<unsigned long long>(one.lag.in_flight));
+    if (const auto parked = memory.parked_keys("effects", 10, short_time()))
+      for (const auto& key : *parked) std::fprintf(stderr, "parked: %s\n", key.key.c_str());
+  }
 
   std::function<void(std::string_view)> failpoint() {
     return [this](std::string_view at) {
@@ -55,60 +95,94 @@ struct Child {
   }
 
   // An entry of its own for each number, then two changes of it.
-  bool commit(directory::Store& store, std::uint64_t n) {
+  Result<void> commit(directory::Store& store, std::uint64_t n) {
     const Account account = account_of(n);
     Entry entry = entry_of(n, account, phone_of(n));
     Change change{.operation = "create_entry", .ispb = our_ispb, .actor = {"test", ""}, .at = clock.now()};
     change.writes.push_back(put(account));
     change.writes.push_back(put(entry));
     for (int times = 0; times < 3; ++times) {
-      const auto done = store.commit(change, soon());
-      if (!done) return false;
+      TRY(const auto done, store.commit(change, soon()));
+      ++progress.lock()->commits;
       Entry before = entry;
-      before.version = done->sequence;
+      before.version = done.sequence;
       entry.updated_at = clock.now();
       change.operation = "update_entry";
       change.writes = {Put<Entry>{before, entry}};
       const std::uint64_t answered = n * 4 + static_cast<std::uint64_t>(times);
-      if (::write(STDOUT_FILENO, &answered, sizeof answered) != sizeof answered) return false;
+      if (::write(STDOUT_FILENO, &answered, sizeof answered) != sizeof answered)
+        return fail(Code::internal, "NobodyListens", "the test does not take the answers");
     }
-    return true;
+    return {};
   }
 
-  int run() {
+  int run(std::chrono::seconds time_max) {
     auto options = kill_store_options(folder);
     options.keep_events = true;
     auto store = clients::sqlite::SqliteStore::open(options, kill_key(), day_one);
+    if (!store) return ended(2, store.error());
     auto memory = clients::sqlite::SqliteConsumerMemory::open(folder + "/consumers.db");
+    if (!memory) return ended(2, memory.error());
     events::log::LogOptions log_options;
     log_options.folder = folder + "/events";
     log_options.cursor_interval = std::chrono::milliseconds{5};
     auto bus = events::log::LogBus::open(log_options, disk, clock, Logger{});
-    if (!store || !memory || !bus) return 2;
+    if (!bus) return ended(2, bus.error());
+    std::thread watch([&] {
+      auto now = progress.lock();
+      if (now.wait(Deadline::in(time_max), [](const Progress& it) { return it.over; })) return;
+      { const auto unlock = std::move(now); }
+      tell_state(**store, **memory, **bus);
+      ::_exit(9);
+    });
+    const int code = work(**store, **memory, **bus);
+    progress.lock()->over = true;
+    progress.notify_all();
+    watch.join();
+    return code;
+  }
+
+  int work(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory,
+           events::log::LogBus& bus) {
+    at("creating topics");
     for (const std::string_view topic : topics::all)
-      if (!(*bus)->create_topic(std::string(topic), {.partitions = 2}, soon())) return 3;
-    Relay relay({.round_max = 50, .failpoint = failpoint()}, *(*store)->outbox(), **bus, nullptr, Logger{});
+      if (const auto made = bus.create_topic(std::string(topic), {.partitions = 2}, soon()); !made)
+        return ended(3, made.error());
+    Relay relay({.round_max = 50, .failpoint = failpoint()}, *store.outbox(), bus, nullptr, Logger{});
     Handlers handlers;
-    handlers.on("*", [&](const DomainEvent& event, const Mark& mark, Deadline) { return apply(**store, event, mark); });
+    handlers.on("*", [&](const DomainEvent& event, const Mark& mark, Deadline) { return apply(store, event, mark); });
     ConsumerOptions consuming;
     consuming.topics = {key_topic};
     consuming.subscription = "effects";
     consuming.backoff_min = consuming.backoff_max = Micros{1};
     consuming.ahead_max = 100;
     consuming.failpoint = failpoint();
-    Consumer consumer(std::move(consuming), std::move(handlers), **bus, *(*store)->inbox(), **memory, clock, Logger{},
-                      metrics);
-    if (!consumer.open(soon())) return 4;
+    Consumer consumer(std::move(consuming), std::move(handlers), bus, *store.inbox(), memory, clock, Logger{}, metrics);
+    at("subscribing");
+    if (const auto opened = consumer.open(soon()); !opened) return ended(4, opened.error());
     const bool drain = step == "drain";
     for (std::uint64_t n = first;; ++n) {
-      if (!drain && !commit(**store, n)) return 5;
-      if (!relay.run_once(soon())) return 6;
+      ++progress.lock()->rounds;
+      at("committing");
+      if (!drain)
+        if (const auto done = commit(store, n); !done) return ended(5, done.error());
+      at("relaying");
+      const auto relayed = relay.run_once(soon());
+      if (!relayed) return ended(6, relayed.error());
+      progress.lock()->published += *relayed;
+      at("consuming");
       const auto done = consumer.run_once(Deadline::in(std::chrono::milliseconds{1}));
-      if (!done) return 7;
+      if (!done) return ended(7, done.error());
+      progress.lock()->handled += *done;
       if (!drain) continue;
-      std::uint64_t behind = (*store)->outbox()->depth(soon())->events;
-      for (const auto& lag : (*bus)->lags()) behind += lag.lag.messages;
-      if (behind == 0 && (*memory)->parked_keys("effects", 1, soon())->empty()) return 0;
+      at("looking whether all is done");
+      const auto depth = store.outbox()->depth(soon());
+      if (!depth) return ended(8, depth.error());
+      const auto parked = memory.parked_keys("effects", 1, soon());
+      if (!parked) return ended(8, parked.error());
+      std::uint64_t behind = depth->events + parked->size();
+      for (const auto& lag : bus.lags()) behind += lag.lag.messages;
+      if (behind == 0) return 0;
     }
   }
 };
@@ -117,11 +191,11 @@ struct Child {
 }  // namespace chaveiro::contract
 
 int main(int count, char** arguments) {
-  if (count != 6) return 1;
+  if (count != 7) return 1;
   chaveiro::contract::Child child{.folder = arguments[1],
                                   .step = arguments[2],
                                   .nth = std::strtoull(arguments[3], nullptr, 10),
                                   .first = std::strtoull(arguments[4], nullptr, 10),
                                   .random = chaveiro::Random(std::strtoull(arguments[5], nullptr, 10))};
-  return child.run();
+  return child.run(std::chrono::seconds{std::atoi(arguments[6])});
 }

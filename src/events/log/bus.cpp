@@ -102,7 +102,10 @@ Result<void> LogBus::Impl::load_cursors(Topic& topic) {
   TRY_VOID(disk->make_folder(folder));
   TRY(const std::vector<std::string> names, disk->list(folder));
   for (const std::string& file : names) {
-    if (file.find('.') != std::string::npos) continue;  // the remains of a replacement
+    if (file.find('.') != std::string::npos) {  // a crash interrupted its replacement
+      TRY_VOID(disk->remove(folder + "/" + file));
+      continue;
+    }
     TRY(const std::string name, name_of_file(file));
     TRY(const std::string text, disk->read(folder + "/" + file, small_file_max));
     TRY(CursorText cursors, parse_cursors(text));
