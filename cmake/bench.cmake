@@ -6,6 +6,12 @@ else()
   set(CHAVEIRO_BENCH_WITHOUT lookup)  # it measures the gRPC edge
 endif()
 
+if(TARGET tests_support_postgres)
+  set(CHAVEIRO_BENCH_LIBS_postgres chaveiro_clients_postgres tests_support_postgres)
+else()
+  list(APPEND CHAVEIRO_BENCH_WITHOUT postgres)  # it starts a server of its own
+endif()
+
 find_package(benchmark REQUIRED)
 find_package(TBB REQUIRED)
 

@@ -80,6 +80,12 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(tests_support_postgres_test SOURCES tests/support/postgres_server_test.cpp LIBS tests_support_postgres)
   # One ctest case for each program: its tests share a server, each on a database of its own.
   chaveiro_postgres_test(postgres_store_contract_test SOURCES tests/contract/postgres_store_test.cpp)
+  chaveiro_postgres_test(postgres_tier_contract_test SOURCES tests/contract/postgres_tier_test.cpp)
+  chaveiro_postgres_test(postgres_schema_test SOURCES tests/integration/postgres_security_test.cpp
+                         tests/integration/postgres_migrations_test.cpp)
+  chaveiro_postgres_test(postgres_bad_days_test SOURCES tests/integration/postgres_bad_days_test.cpp LIBS OpenSSL::Crypto
+                         LABELS slow)
+  set_tests_properties(postgres_bad_days_test PROPERTIES TIMEOUT 1500)
 endif()
 
 chaveiro_room(clients_redis_wire DIR src/clients/redis/wire DEPS base)
@@ -132,6 +138,9 @@ endif()
 # The only room that knows everybody: settings, wiring, commands.
 chaveiro_room(app DEPS api cache directory events events_log clients_memory clients_postgres clients_redis clients_sqlite LIBS Boost::json
               yaml-cpp)
+if(CHAVEIRO_TESTS)
+  chaveiro_postgres_test(postgres_copy_test SOURCES tests/integration/postgres_copy_test.cpp LIBS chaveiro_app)
+endif()
 
 if(CHAVEIRO_TESTS)
   if(CHAVEIRO_GRPC)

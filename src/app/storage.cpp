@@ -58,21 +58,58 @@ std::vector<Registry::Watch> watch_lookups(const dir::LookupFile& log, Registry&
   return watches;
 }
 
+// How the connections to the database's server are used. The watches must go before the store.
+std::vector<Registry::Watch> watch_server(const clients::postgres::PostgresStore& server, Registry& metrics) {
+  std::vector<Registry::Watch> watches;
+  const auto gauge = [&](const char* name, const char* help, auto read) {
+    watches.push_back(
+        metrics.watch_gauge(name, help, {}, [&server, read] { return static_cast<double>(read(server)); }));
+  };
+  const auto counter = [&](const char* name, const char* help, auto read) {
+    watches.push_back(
+        metrics.watch_counter(name, help, {}, [&server, read] { return static_cast<double>(read(server)); }));
+  };
+  using Server = clients::postgres::PostgresStore;
+  gauge("database_connections_open", "Connections of the pool.", [](const Server& s) { return s.pool_counts().open; });
+  gauge("database_connections_idle", "Connections of the pool that nobody uses.",
+        [](const Server& s) { return s.pool_counts().idle; });
+  gauge("database_waiting", "Callers that wait for a connection.",
+        [](const Server& s) { return s.pool_counts().waiting; });
+  gauge("database_pipelines_ready", "Shared connections that answer.",
+        [](const Server& s) { return s.pipeline_counts().ready; });
+  counter("database_reads_total", "Statements on shared connections.",
+          [](const Server& s) { return s.pipeline_counts().calls; });
+  counter("database_reads_repeated_total", "Of these, asked again after a connection broke.",
+          [](const Server& s) { return s.pipeline_counts().retried; });
+  counter("database_groups_total", "Transactions that wrote.",
+          [](const Server& s) { return s.writer_counts().groups; });
+  counter("database_groups_repeated_total", "Of these, done again.",
+          [](const Server& s) { return s.writer_counts().repeated; });
+  counter("database_commits_resolved_total", "Commits whose answer was lost and found out.",
+          [](const Server& s) { return s.writer_counts().resolved; });
+  gauge("database_hears_others", "1: what other nodes commit is heard.",
+        [](const Server& s) { return s.hears_others() ? 1 : 0; });
+  return watches;
+}
+
 // Everything in files below the data folder.
 class FileStorage final : public Storage {
  public:
   FileStorage(FolderLock lock, std::string own_folder, std::unique_ptr<dir::Store> store,
-              clients::sqlite::SqliteStore* database, bool on_server, std::unique_ptr<dir::LookupFile> lookups,
-              std::string data, const Keyring& keyring, Registry& metrics)
+              clients::sqlite::SqliteStore* database, clients::postgres::PostgresStore* server,
+              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring, Registry& metrics)
       : lock_(std::move(lock)),
         own_folder_(std::move(own_folder)),
         store_(std::move(store)),
         database_(database),
-        on_server_(on_server),
+        server_(server),
         lookups_(std::move(lookups)),
         data_(std::move(data)),
         anchor_key_(keyring.anchor_key()),
-        watches_(watch_lookups(*lookups_, metrics)) {}
+        watches_(watch_lookups(*lookups_, metrics)) {
+    if (server_ == nullptr) return;
+    for (Registry::Watch& watch : watch_server(*server_, metrics)) watches_.push_back(std::move(watch));
+  }
 
   dir::Store& store() override { return *store_; }
   const std::string& own_folder() const override { return own_folder_; }
@@ -84,7 +121,7 @@ class FileStorage final : public Storage {
 
   // The lock of a writer holds the number of its process; one that is gone left only the number.
   bool shared() const override {
-    if (database_ == nullptr && on_server_) return true;
+    if (server_ != nullptr) return !server_->hears_others();
     for (const char* name : writer_names) {
       const auto text = read_file(data_ + "/writers/" + name + "/LOCK", 64);
       const long process = text ? std::strtol(text->c_str(), nullptr, 10) : 0;
@@ -93,8 +130,13 @@ class FileStorage final : public Storage {
     return false;
   }
 
+  void on_change_elsewhere(std::function<void()> hook) override {
+    if (server_ == nullptr) return;
+    server_->on_foreign_commits([hook = std::move(hook)](const clients::postgres::ForeignCommits&) { hook(); });
+  }
+
   Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {
-    if (on_server_)
+    if (server_ != nullptr)
       return fail(Code::conflict, "NothingToCopy",
                   "the database is a PostgreSQL server's: back it up there (docs/postgres.md)");
     if (database_ == nullptr)
@@ -117,8 +159,8 @@ class FileStorage final : public Storage {
   FolderLock lock_;
   std::string own_folder_;
   std::unique_ptr<dir::Store> store_;
-  clients::sqlite::SqliteStore* database_;  // null: memory, or a server
-  bool on_server_;
+  clients::sqlite::SqliteStore* database_;    // null: memory, or a server
+  clients::postgres::PostgresStore* server_;  // null: a file, or memory
   std::unique_ptr<dir::LookupFile> lookups_;
   std::string data_;
   Secret anchor_key_;
@@ -192,11 +234,14 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   TRY(WriterLock writer, take_writer(settings.data));
   std::unique_ptr<dir::Store> store;
   clients::sqlite::SqliteStore* database = nullptr;
+  clients::postgres::PostgresStore* server = nullptr;
   if (settings.database_url == "memory:") {
     store = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name);
     log.warn("DATABASE_URL is memory: everything is forgotten at exit");
   } else if (is_server(settings)) {
-    TRY(store, open_server(settings, writer.name, keyring, clock.now()));
+    TRY(auto opened, open_server(settings, writer.name, keyring, clock.now()));
+    server = opened.get();
+    store = std::move(opened);
   } else {
     TRY(auto opened, open_database(database_path(settings), writer.name, keyring, clock.now()));
     database = opened.get();
@@ -212,9 +257,9 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   if (const std::uint64_t torn = lookups->counts().torn; torn > 0) {
     log.warn("a look-up record that a crash tore was cut off", {{"bytes", torn}});
   }
-  return std::unique_ptr<Storage>(std::make_unique<FileStorage>(
-      std::move(writer.lock), settings.data + "/writers/" + writer.name, std::move(store), database,
-      is_server(settings), std::move(lookups), settings.data, keyring, metrics));
+  return std::unique_ptr<Storage>(
+      std::make_unique<FileStorage>(std::move(writer.lock), settings.data + "/writers/" + writer.name, std::move(store),
+                                    database, server, std::move(lookups), settings.data, keyring, metrics));
 }
 
 Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,

@@ -30,8 +30,10 @@ class Storage {
   virtual directory::LookupLog& lookups() = 0;
   // A folder that no other server uses.
   virtual const std::string& own_folder() const = 0;
-  // Does another server run on the same data folder, as during an upgrade?
+  // Does another server change the same store, as during an upgrade, without that we are told of it?
   virtual bool shared() const = 0;
+  // Called after other processes have changed the store, where it can tell (PostgreSQL), from a thread of its own. Set once.
+  virtual void on_change_elsewhere(std::function<void()> hook) = 0;
   // Removes look-up records of months that ended before.
   virtual Result<std::uint64_t> purge_lookups(UtcTime before) = 0;
   // Can look-ups be recorded now? For /ready.

@@ -1,5 +1,6 @@
 #include "directory/entries.h"
 
+#include "base/hash.h"
 #include "directory/operation.h"
 
 namespace chaveiro::directory {
@@ -34,9 +35,9 @@ Result<void> check_own_tax_id(const Key& key, const Person& owner) {
 // What stands in the way of registering the key for this account, most telling first: an entry of the same owner here
 // (nothing to do), a claim (wait), the same owner elsewhere (portability), another owner (ownership).
 Result<void> check_key_is_free(Store& store, const Key& key, const Account& account, Deadline deadline) {
-  TRY(const auto held, store.live_entry(key, deadline));
-  const bool same_owner = held && held->owner().tax_id == account.holder.tax_id;
-  if (same_owner && held->ispb() == account.ispb) {
+  TRY(const auto held, store.who_holds(key, deadline));
+  const bool same_owner = held && held->owner == sha256(account.holder.tax_id);
+  if (same_owner && held->ispb == account.ispb) {
     return fail(Code::exists, "EntryAlreadyExists", "this owner has registered the key at this participant already");
   }
   TRY(const auto claim, store.live_claim(key, deadline));

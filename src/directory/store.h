@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "directory/audit.h"
 #include "directory/change.h"
 #include "directory/reads.h"
@@ -84,8 +85,22 @@ struct Statistics {
   std::uint64_t audit_records = 0;
 };
 
+// Who holds a key.
+struct Holder {
+  Ispb ispb;
+  Digest owner{};  // SHA-256 of the tax id
+  bool operator==(const Holder&) const = default;
+};
+
 class Store : public Reads {
  public:
+  // As live_entry(), and of participants too whose entries this store does not show, where it is shared with others. A store that shows all
+  // that it has answers from live_entry().
+  virtual Result<std::optional<Holder>> who_holds(const Key& key, Deadline deadline) {
+    TRY(const std::optional<Entry> held, live_entry(key, deadline));
+    if (!held) return std::optional<Holder>{};
+    return std::optional<Holder>{Holder{held->ispb(), sha256(held->owner().tax_id)}};
+  }
   virtual Result<Page<Entry>> entries(const EntryFilter& filter, const PageRequest& page, Deadline deadline) = 0;
   // Bit n is set where slot n of the account is taken by a live entry.
   virtual Result<std::uint32_t> slots_taken(const AccountId& account, Deadline deadline) = 0;

@@ -11,10 +11,17 @@
 #include "clients/postgres/migrations.h"
 #include "clients/postgres/partitions.h"
 #include "clients/postgres/store.h"
+#include "directory/audit.h"
 #include "tests/contract/samples.h"
 #include "tests/support/postgres_server.h"
 
 namespace chaveiro::contract {
+
+// What persons are hashed with.
+inline const Secret& person_key() {
+  static const Secret key("key of the tests");
+  return key;
+}
 
 inline clients::postgres::Target target_of(const std::string& url) {
   clients::postgres::Target target;

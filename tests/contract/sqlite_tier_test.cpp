@@ -91,6 +91,23 @@ TEST_F(SqliteTier, counts_reads_and_gives_room_back_in_small_steps) {
   EXPECT_EQ(tier->usage(soon())->rows, 0U);
 }
 
+TEST_F(SqliteTier, counts_what_is_hot_once_a_day) {
+  const auto tier = InAFile::open(path, clock);
+  put(*tier, "dict:entry:1"), put(*tier, "dict:entry:2"), put(*tier, "dict:claim:1"), put(*tier, "alone");
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(tier->get("dict:claim:1", soon()).value());
+  ASSERT_TRUE(tier->get("dict:entry:1", soon()).value());
+  ASSERT_FALSE(tier->purge_step(soon()).value());
+  const Micros day = std::chrono::hours(20);
+  EXPECT_TRUE(tier->rebuild_hot(day, soon()).value());
+  EXPECT_FALSE(InAFile::open(path, clock)->rebuild_hot(day, soon()).value()) << "it was done already";
+  const std::vector<cache::HotPrefix> expected = {
+      {"dict:claim", 1, 5, 1, clock.now()}, {"dict:entry", 2, 1, 2, clock.now()}, {"alone", 1, 0, 1, clock.now()}};
+  EXPECT_EQ(tier->hot(soon()).value(), expected);
+  clock.advance(std::chrono::hours(24));
+  EXPECT_TRUE(tier->rebuild_hot(day, soon()).value());
+  EXPECT_TRUE(tier->hot(soon())->empty()) << "what was there is over";
+}
+
 }  // namespace
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, TierContract, maker, name_of);

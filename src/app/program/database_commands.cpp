@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "app/database.h"
+#include "app/database_copy.h"
 #include "app/program/session.h"
 
 namespace chaveiro::app {
@@ -47,6 +48,30 @@ int run_change(const Session& session, const SchemaChange& change) {
   return 0;
 }
 
+int run_copy(const Session& session, const std::string& source, const std::string& target) {
+  const Result<Loaded> loaded = session.load();
+  if (!loaded) return Client::failed(loaded.error(), session.output), 2;
+  if (!source.starts_with("sqlite:"))
+    return Client::failed(fail_field("source", "must be sqlite:FILE"), session.output);
+  CopyOptions options;
+  options.source = source.substr(std::string_view("sqlite:").size());
+  if (!options.source.starts_with('/')) options.source = loaded->settings.data + "/" + options.source;
+  options.target = target.empty() ? loaded->settings.database_maintenance_url : Secret(target);
+  options.progress = [](const std::string& table, std::uint64_t rows) -> Result<void> {
+    std::fprintf(stderr, "%s: %llu rows\n", table.c_str(), static_cast<unsigned long long>(rows));
+    return {};
+  };
+  const Result<CopyReport> report = copy_database(options, Deadline::never());
+  if (!report) return Client::failed(report.error(), session.output);
+  print(session.output.json
+            ? json::serialize(
+                  json::object{{"rows", report->rows}, {"audit", report->audit}, {"chains", report->chains}}) +
+                  "\n"
+            : std::to_string(report->rows) + " rows copied; counts are the same, " + std::to_string(report->audit) +
+                  " audit records hold, " + std::to_string(report->chains) + " chains end alike\n");
+  return 0;
+}
+
 }  // namespace
 
 void add_database_commands(CLI::App& root, Session& session) {
@@ -64,6 +89,12 @@ void add_database_commands(CLI::App& root, Session& session) {
     down.down = true;
     session.action = [&session] { return run_change(session, down); };
   });
+  static std::string source, target;
+  CLI::App* copy = group.add_subcommand(
+      "copy", "everything of a SQLite database into an empty PostgreSQL schema; goes on after a break");
+  copy->add_option("source", source, "sqlite:FILE (relative to the data folder)")->required();
+  copy->add_option("target", target, "postgres://… of the role that owns the tables (DATABASE_MAINTENANCE_URL)");
+  copy->callback([&session] { session.action = [&session] { return run_copy(session, source, target); }; });
   group.add_subcommand("status", "which steps were applied, which months there are")->callback([&session] {
     session.action = [&session] { return show_status(session, false); };
   });

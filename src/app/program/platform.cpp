@@ -121,6 +121,9 @@ struct Platform::Parts {
     storage->store().on_forget([this] {
       if (record_cache) record_cache->forget();
     });
+    storage->on_change_elsewhere([this] {
+      if (record_cache) record_cache->forget();
+    });
     return {};
   }
 

@@ -283,14 +283,14 @@ Result<bool> CacheTier::rebuild_hot(Micros not_before, Deadline deadline) {
   return due;
 }
 
-Result<std::vector<CacheTier::Hot>> CacheTier::hot(Deadline deadline) {
+Result<std::vector<cache::HotPrefix>> CacheTier::hot(Deadline deadline) {
   TRY(const Rows rows,
       read("SELECT prefix, keys, hits, bytes, built_at FROM cache_hot ORDER BY hits DESC, prefix LIMIT 100", {},
            deadline));
-  std::vector<Hot> all;
+  std::vector<cache::HotPrefix> all;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Row row = rows[i];
-    Hot& one = all.emplace_back();
+    cache::HotPrefix& one = all.emplace_back();
     one.prefix = row.text();
     one.keys = static_cast<std::uint64_t>(row.number());
     one.hits = static_cast<std::uint64_t>(row.number());

@@ -17,6 +17,7 @@
 
 #include "base/guarded.h"
 #include "cache/tier.h"
+#include "cache/upkeep.h"
 #include "clients/postgres/pipeline.h"
 #include "clients/postgres/pool.h"
 
@@ -31,7 +32,7 @@ struct CacheTierOptions {
   std::uint32_t purge_rows = 500;  // rows that one purge_step() removes at most
 };
 
-class CacheTier final : public cache::Tier {
+class CacheTier final : public cache::Tier, public cache::DurableTier {
  public:
   CacheTier(CacheTierOptions options, const Clock& clock);
 
@@ -46,8 +47,7 @@ class CacheTier final : public cache::Tier {
   Result<void> erase_tag(std::string_view tag, Deadline deadline) override;
   Result<void> clear(Deadline deadline) override;
 
-  // Removes some of what is over and writes the counts of reads. True: there may be more.
-  Result<bool> purge_step(Deadline deadline);
+  Result<bool> purge_step(Deadline deadline) override;
   struct Usage {
     std::uint64_t rows = 0;   // also those that are over and not yet removed
     std::uint64_t bytes = 0;  // of the table with its indexes
@@ -57,16 +57,8 @@ class CacheTier final : public cache::Tier {
   // How often the value was read since it was put, as far as purge_step() has written it.
   Result<std::uint64_t> hits(std::string_view key, Deadline deadline);
 
-  // Counts what is held, by the first two parts of the keys ("dict:entry"). False: another node does so now, or has done so within
-  // `not_before`, and nothing was changed.
-  Result<bool> rebuild_hot(Micros not_before, Deadline deadline);
-  struct Hot {
-    std::string prefix;
-    std::uint64_t keys = 0, hits = 0, bytes = 0;
-    UtcTime built_at;
-  };
-  // Most hits first, at most 100.
-  Result<std::vector<Hot>> hot(Deadline deadline);
+  Result<bool> rebuild_hot(Micros not_before, Deadline deadline) override;
+  Result<std::vector<cache::HotPrefix>> hot(Deadline deadline) override;
 
  private:
   using Hits = std::unordered_map<std::string, std::uint64_t>;

@@ -42,6 +42,17 @@ Result<void> Connection::wait(short events, Deadline deadline) {
   }
 }
 
+// What arrives unasked is a notice, or the server's last words before it closes.
+bool Connection::still_there() {
+  for (int looks = 0; looks < 10 && !broken(); ++looks) {
+    pollfd waiting{session_->socket(), POLLIN, 0};
+    if (::poll(&waiting, 1, 0) == 0) return true;
+    session_->receive();
+    (void)session_->notices();
+  }
+  return false;
+}
+
 Result<Session::Reply> Connection::reply(Deadline deadline) {
   for (;;) {
     const bool all_out = session_->flush();

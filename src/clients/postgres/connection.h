@@ -47,10 +47,7 @@ class Connection {
 
   bool reusable() const { return session_->idle(); }
   // Whether an idle connection has not been closed by the other side; costs no trip.
-  bool still_there() {
-    session_->receive();
-    return !broken();
-  }
+  bool still_there();
   bool broken() const { return session_->broken() || abandoned_; }
   bool standby() const { return session_->standby(); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "clients/postgres/errors.h"
+#include "clients/postgres/notices.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -381,7 +382,7 @@ void Group::note(const Note& note, const Digest& person) { keep(chronicle_.recor
 Result<void> Group::commit(Deadline deadline) {
   Connection& connection = *connection_;
   const Chronicle::Head& head = chronicle_.head();
-  std::size_t statements = 3;
+  std::size_t statements = 4;
   const auto send = [&](const std::string& sql, const Columns& columns) {
     if (columns.rows() == 0) return;
     Params params;
@@ -395,6 +396,7 @@ Result<void> Group::commit(Deadline deadline) {
   connection.send(
       set_writer,
       Params().add(writer_).add(static_cast<std::int32_t>(head.month)).add(head.number).add(ByteView(head.hash)));
+  connection.send(notify_commit, Params().add(writer_ + " " + std::to_string(sequence_)));
   connection.send("COMMIT", {});
   connection.end();
   std::optional<Error> failure;

@@ -16,9 +16,10 @@ struct PostgresStore::Impl {
   Secret installation_key;
   std::string ispbs;  // all that are served, as row-level security wants them
   Pool pool;
+  KeyReads keys;  // outlives the pipeline, whose end answers what was under way
   Pipeline pipeline;
-  KeyReads keys;
   Writer writer;
+  std::unique_ptr<Notices> notices;
 
   Impl(const PostgresOptions& given, const Secret& key, const std::string& list);
   Target maintenance() const;

@@ -3,7 +3,7 @@
 // Live entries by key, for any number of callers: while a few statements are under way what comes in is gathered, and goes as one statement
 // with `= ANY`. A lone caller waits for nobody.
 //
-// Threads: any; completions run on the pipeline's thread.
+// Threads: any; completions run on the pipeline's thread. It must outlive the pipeline, whose end answers what was under way.
 // Errors:  those of Pipeline.
 #pragma once
 

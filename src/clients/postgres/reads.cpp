@@ -58,7 +58,7 @@ Result<std::optional<SealKey>> PostgresStore::seal_key(const Digest& person, Dea
                             read);
 }
 
-Result<std::optional<PostgresStore::Holder>> PostgresStore::who_holds(const Key& key, Deadline deadline) {
+Result<std::optional<Holder>> PostgresStore::who_holds(const Key& key, Deadline deadline) {
   const auto read = [](Row row) -> Result<Holder> {
     Holder holder;
     TRY(holder.ispb, Ispb::parse(row.text()));

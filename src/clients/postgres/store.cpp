@@ -26,8 +26,8 @@ PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const
       installation_key(key),
       ispbs(list),
       pool({.target = target_of(given.url), .open_max = given.open_max, .idle_max = given.idle_max}),
-      pipeline({.target = target_of(given.url), .connections = given.shared_connections}),
       keys(pipeline, list, {.joined = given.joined_reads}),
+      pipeline({.target = target_of(given.url), .connections = given.shared_connections}),
       writer({.target = target_of(given.url),
               .name = given.writer,
               .ispbs = list,
@@ -99,6 +99,13 @@ Result<void> PostgresStore::make_partitions(UtcTime now, Deadline deadline) {
   TRY_VOID(postgres::make_partitions(*connection, now, impl_->options.months_ahead, deadline));
   return {};
 }
+
+void PostgresStore::on_foreign_commits(Notices::Hook hook) {
+  impl_->notices =
+      std::make_unique<Notices>(target_of(impl_->options.url), impl_->options.writer, impl_->ispbs, std::move(hook));
+}
+
+bool PostgresStore::hears_others() const { return impl_->notices && impl_->notices->hears(); }
 
 KeyReads& PostgresStore::key_reads() { return impl_->keys; }
 Writer::Counts PostgresStore::writer_counts() const { return impl_->writer.counts(); }

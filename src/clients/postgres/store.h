@@ -17,6 +17,7 @@
 
 #include "base/secret.h"
 #include "clients/postgres/key_reads.h"
+#include "clients/postgres/notices.h"
 #include "clients/postgres/pool.h"
 #include "clients/postgres/writer.h"
 #include "directory/store.h"
@@ -88,12 +89,11 @@ class PostgresStore final : public directory::Store {
   void on_forget(ForgetHook hook) override;
   Result<void> check(Deadline deadline) override;
 
-  // Who holds a key, also where another participant of the same database does, and SHA-256 of the holder's tax id.
-  struct Holder {
-    directory::Ispb ispb;
-    directory::Digest owner{};
-  };
-  Result<std::optional<Holder>> who_holds(const directory::Key& key, Deadline deadline);
+  Result<std::optional<directory::Holder>> who_holds(const directory::Key& key, Deadline deadline) override;
+
+  // What other processes commit to the same database; set once. hears_others() says whether that is heard now.
+  void on_foreign_commits(Notices::Hook hook);
+  bool hears_others() const;
 
   // Makes what is missing of the coming months. Does nothing without a maintenance URL.
   Result<void> make_partitions(UtcTime now, Deadline deadline);

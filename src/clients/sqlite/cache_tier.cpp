@@ -23,6 +23,9 @@ constexpr std::string_view schema =
     "DELETE CASCADE,"
     " PRIMARY KEY (tag, value)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS cache_tag_value ON cache_tag (value);"
+    "CREATE TABLE IF NOT EXISTS cache_hot (prefix BLOB PRIMARY KEY, keys INTEGER NOT NULL, hits INTEGER NOT NULL, "
+    "bytes "
+    "INTEGER NOT NULL, built_at INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT OR IGNORE INTO cache_state VALUES (1, 1, '');";
 
 // The same as long as the machine runs: what a process wrote is then in the page cache, whatever became of the process.
@@ -283,6 +286,51 @@ Result<std::uint64_t> CacheTier::hits(std::string_view key, Deadline deadline) {
     const auto hits = static_cast<std::uint64_t>(find->number());
     find->reset();
     return hits;
+  });
+}
+
+// One transaction: the count of another process either stands whole or not at all.
+Result<bool> CacheTier::rebuild_hot(Micros not_before, Deadline deadline) {
+  return in_turn(deadline, [&]() -> Result<bool> {
+    bool due = false;
+    const auto done = in_transaction([&]() -> Result<void> {
+      TRY(Statement * recent, connection_->prepare("SELECT 1 FROM cache_hot WHERE built_at > ? LIMIT 1"));
+      TRY(const bool counted, recent->add(now() - not_before.count()).step());
+      recent->reset();
+      if (counted) return {};
+      due = true;
+      TRY_VOID(connection_->run("DELETE FROM cache_hot"));
+      TRY(Statement * count,
+          connection_->prepare(
+              "INSERT INTO cache_hot SELECT CASE WHEN first = 0 OR second = 0 THEN key ELSE substr(key, 1, "
+              "first + second - 1) END AS prefix, count(*), sum(hits), sum(length(bytes)), ?1 FROM (SELECT key, "
+              "bytes, hits, instr(key, x'3a') AS first, instr(substr(key, instr(key, x'3a') + 1), x'3a') AS second "
+              "FROM cache_value WHERE bytes IS NOT NULL AND until > ?1 AND epoch = ?2) GROUP BY prefix"));
+      TRY_VOID(count->add(now()).add(epoch_).run());
+      return {};
+    });
+    if (!done) return done.error();
+    return due;
+  });
+}
+
+Result<std::vector<cache::HotPrefix>> CacheTier::hot(Deadline deadline) {
+  return in_turn(deadline, [&]() -> Result<std::vector<cache::HotPrefix>> {
+    TRY(Statement * rows,
+        connection_->prepare("SELECT prefix, keys, hits, bytes, built_at FROM cache_hot ORDER BY hits "
+                             "DESC, prefix LIMIT ?"));
+    rows->add(std::uint64_t{cache::hot_prefixes_max});
+    std::vector<cache::HotPrefix> all;
+    for (;;) {
+      TRY(const bool row, rows->step());
+      if (!row) return all;
+      cache::HotPrefix& one = all.emplace_back();
+      one.prefix = as_text(rows->bytes());
+      one.keys = static_cast<std::uint64_t>(rows->number());
+      one.hits = static_cast<std::uint64_t>(rows->number());
+      one.bytes = static_cast<std::uint64_t>(rows->number());
+      one.built_at = UtcTime{Micros{rows->number()}};
+    }
   });
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/guarded.h"
 #include "cache/tier.h"
+#include "cache/upkeep.h"
 #include "clients/sqlite/connection.h"
 
 namespace chaveiro::clients::sqlite {
@@ -31,7 +32,7 @@ struct CacheTierOptions {
   std::uint32_t purge_rows = 500;  // rows that one purge_step() removes at most
 };
 
-class CacheTier final : public cache::Tier {
+class CacheTier final : public cache::Tier, public cache::DurableTier {
  public:
   static Result<std::unique_ptr<CacheTier>> open(CacheTierOptions options, const Clock& clock);
   ~CacheTier() override;
@@ -47,8 +48,7 @@ class CacheTier final : public cache::Tier {
   Result<void> erase_tag(std::string_view tag, Deadline deadline) override;
   Result<void> clear(Deadline deadline) override;
 
-  // Removes some of what is over and writes the counts of reads. True: there may be more.
-  Result<bool> purge_step(Deadline deadline);
+  Result<bool> purge_step(Deadline deadline) override;
   struct Usage {
     std::uint64_t rows = 0;   // also those that are over and not yet removed
     std::uint64_t bytes = 0;  // of the file
@@ -57,6 +57,9 @@ class CacheTier final : public cache::Tier {
   Result<Usage> usage(Deadline deadline);
   // How often the value was read since it was put, as far as purge_step() has written it.
   Result<std::uint64_t> hits(std::string_view key, Deadline deadline);
+
+  Result<bool> rebuild_hot(Micros not_before, Deadline deadline) override;
+  Result<std::vector<cache::HotPrefix>> hot(Deadline deadline) override;
 
  private:
   struct Turn {
