@@ -1,5 +1,8 @@
 #include "app/record_cache.h"
 
+#include <algorithm>
+
+#include "directory/packed.h"
 #include "directory/record_text.h"
 
 namespace chaveiro::app {
@@ -7,39 +10,20 @@ namespace {
 
 namespace dir = directory;
 
-// What a text holds beyond its own size.
+// Of a claim, the only kind that is kept as an object: what a text holds beyond its own size.
 void add_bytes(std::size_t& bytes, const std::string& text) {
   if (text.capacity() > 15) bytes += text.capacity() + 17;
 }
 void add_bytes(std::size_t& bytes, const std::optional<std::string>& text) {
   if (text) add_bytes(bytes, *text);
 }
-void add_bytes(std::size_t& bytes, const dir::Account& account) {
-  add_bytes(bytes, account.number);
-  add_bytes(bytes, account.holder.tax_id);
-  add_bytes(bytes, account.holder.name);
-  add_bytes(bytes, account.holder.trade_name);
-}
-
-constexpr std::size_t shared_bytes = 32;  // the count of a value's owners
-
-std::size_t bytes_of(const dir::Entry& entry) {
-  std::size_t bytes = shared_bytes;
-  add_bytes(bytes, entry.key.value());
-  add_bytes(bytes, entry.account);
-  add_bytes(bytes, entry.block_order);
-  return bytes;
-}
-std::size_t bytes_of(const dir::Account& account) {
-  std::size_t bytes = shared_bytes;
-  add_bytes(bytes, account);
-  return bytes;
-}
 std::size_t bytes_of(const dir::Claim& claim) {
-  std::size_t bytes = shared_bytes;
-  add_bytes(bytes, claim.key.value());
-  add_bytes(bytes, claim.claimer_account);
-  add_bytes(bytes, claim.registry_id);
+  std::size_t bytes = 32;  // the count of its owners
+  for (const std::string* text : {&claim.key.value(), &claim.claimer_account.number,
+                                  &claim.claimer_account.holder.tax_id, &claim.claimer_account.holder.name})
+    add_bytes(bytes, *text);
+  for (const auto* text : {&claim.claimer_account.branch, &claim.claimer_account.holder.trade_name, &claim.registry_id})
+    add_bytes(bytes, *text);
   return bytes;
 }
 
@@ -50,8 +34,25 @@ cache::ValueCodec<V> codec_of(Result<V> (*parse)(std::string_view)) {
             auto value = parse(text);
             return value ? std::optional<V>(*std::move(value)) : std::nullopt;
           },
-          .bytes = [](const V& value) { return bytes_of(value); }};
+          .bytes = {}};
 }
+
+void pack_text(const std::string& text, std::string& out) { out += text; }
+void pack_record(const dir::Entry& entry, std::string& out) { dir::pack(entry, out); }
+void pack_record(const dir::Account& account, std::string& out) { dir::pack(account, out); }
+
+template <class V>
+cache::Packing<V> packing_of(V (*blank)()) {
+  return {.pack = [](const V& value, std::string& out) { pack_record(value, out); },
+          .unpack = [blank](std::string_view bytes) -> std::shared_ptr<const V> {
+            auto value = std::make_shared<V>(blank());
+            CHECK(dir::unpack(bytes, *value));
+            return value;
+          }};
+}
+dir::Account blank_account() { return {}; }
+const cache::Packing<std::string> packed_text{
+    .pack = pack_text, .unpack = [](std::string_view text) { return std::make_shared<const std::string>(text); }};
 
 template <class V>
 cache::Loaded<V> loaded(std::optional<V> value, Micros ttl) {
@@ -92,10 +93,80 @@ std::shared_ptr<const V> stamped(const V& value, std::uint64_t version) {
   return copy;
 }
 
-// Shares of the memory that all caches may take together, in hundredths.
-constexpr std::size_t entries_share = 75, accounts_share = 10, claims_share = 8, states_share = 4, foreign_share = 3;
+// Shares of the memory that all caches may take together, before there is any use to go by.
+constexpr double entries_share = 0.5, names_share = 0.2, accounts_share = 0.2, claims_share = 0.05, states_share = 0.03,
+                 foreign_share = 0.02;
+
+// What stands under an entry's id: the key under which the entry itself is, or the whole of an entry that has no key any more.
+std::string name_text(const dir::Entry& entry) {
+  if (!entry.live()) return dir::record_text(entry);
+  return std::string(to_string(entry.key.type())) + ":" + entry.key.value();
+}
+bool is_record(std::string_view name) { return name.starts_with('{'); }
+std::optional<dir::Key> key_in(std::string_view name) {
+  const std::size_t colon = name.find(':');
+  if (is_record(name) || colon == std::string_view::npos) return std::nullopt;
+  const auto type = dir::key_type_of(name.substr(0, colon));
+  if (!type) return std::nullopt;
+  auto key = dir::Key::parse(*type, name.substr(colon + 1), {.check_digits = false});
+  return key ? std::optional(*std::move(key)) : std::nullopt;
+}
+
+cache::Reached worse(cache::Reached a, cache::Reached b) { return a == cache::Reached::owed ? a : b; }
 
 }  // namespace
+
+// For people an entry's id is a second name of the entry: what they ask of it is asked of both.
+class RecordCache::ById final : public cache::Administered {
+ public:
+  ById(Names& names, Entries& entries, const cache::KeyBuilder& keys) : names_(names), entries_(entries), keys_(keys) {}
+
+  const std::string& name() const override { return names_.name(); }
+  cache::CacheStats stats() const override { return names_.stats(); }
+  Result<std::optional<cache::Shown>> show(std::string_view key, Deadline deadline) override {
+    TRY(auto shown, names_.show(key, deadline));
+    const auto live = shown ? key_in(shown->text) : std::nullopt;
+    if (!live) return shown;
+    TRY(shown, entries_.show(wire_of(*live), deadline));
+    const std::string id = "\"id\":\"" + std::string(key.substr(key.rfind(':') + 1)) + "\"";
+    if (shown && shown->text.find(id) == std::string::npos) shown.reset();  // the key is another entry's by now
+    return shown;
+  }
+  cache::Explanation explain(std::string_view key, Deadline deadline) override {
+    const auto live = live_key(key, deadline);
+    if (!live) return names_.explain(key, deadline);
+    cache::Explanation told = entries_.explain(wire_of(*live), deadline);
+    told.why = "under its key, which is known by this id: " + told.why;
+    return told;
+  }
+  cache::Reached invalidate(std::string_view key, std::uint64_t version, Deadline deadline) override {
+    const auto live = live_key(key, deadline);
+    const auto reached = names_.invalidate(key, version, deadline);
+    return live ? worse(reached, entries_.invalidate(wire_of(*live), version, deadline)) : reached;
+  }
+  cache::Reached invalidate_tag(std::string_view tag, Deadline deadline) override {
+    return names_.invalidate_tag(tag, deadline);
+  }
+  cache::Reached clear(Deadline deadline) override { return names_.clear(deadline); }
+  cache::MemoryStats memory() const override { return names_.memory(); }
+  void resize_memory(std::size_t bytes) override { names_.resize_memory(bytes); }
+  void heard(const cache::Invalidation& invalidation) override { names_.heard(invalidation); }
+  void forget(cache::Forget what) override { names_.forget(what); }
+  void pass_over_shared(bool on) override { names_.pass_over_shared(on); }
+  bool owes() const override { return names_.owes(); }
+
+ private:
+  std::string wire_of(const dir::Key& key) const { return keys_.entry_by_key(to_string(key.type()), key.value()).wire; }
+  std::optional<dir::Key> live_key(std::string_view name, Deadline deadline) {
+    const auto known = names_.get(name, deadline);
+    return known && known->found() ? key_in(*known->value) : std::nullopt;
+  }
+  Names& names_;
+  Entries& entries_;
+  const cache::KeyBuilder& keys_;
+};
+
+RecordCache::~RecordCache() = default;
 
 RecordCache::RecordCache(const RecordCacheOptions& options, const RecordCacheParts& parts)
     : store_(parts.store), keys_(parts.installation_key, options.personal, options.times) {}
@@ -108,7 +179,7 @@ Result<std::unique_ptr<RecordCache>> RecordCache::make(const RecordCacheOptions&
 }
 
 Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordCacheParts& parts) {
-  const auto options_of = [&](std::string name, std::size_t share, Micros ttl) {
+  const auto options_of = [&](std::string name, Micros ttl) {
     cache::TieredOptions tiered;
     tiered.endpoint = name;
     tiered.name = std::move(name);
@@ -116,38 +187,56 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
     tiered.strategy = "read-through and write-through";
     tiered.ttl = ttl;
     tiered.l1.enabled = options.memory;
-    tiered.l1.bytes_max = options.bytes_max / 100 * share;
+    tiered.l1.bytes_max = tiered.l1.bytes_limit = options.bytes_max;  // until `budget_` says how much of it
     tiered.l1.ttl_max = options.memory_ttl_max;
     return tiered;
   };
-  const auto parts_of = [&]<class V>(cache::ValueCodec<V> codec) {
+  const auto parts_of = [&]<class V>(cache::ValueCodec<V> codec, cache::Packing<V> packing) {
     return cache::TieredParts<V>{.clock = parts.clock,
                                  .metrics = parts.metrics,
                                  .log = parts.log,
                                  .l2 = parts.l2,
                                  .l3 = parts.l3,
-                                 .values = std::move(codec)};
+                                 .values = std::move(codec),
+                                 .packing = std::move(packing)};
   };
   const cache::KeyTimes& times = options.times;
-  TRY(entries_, Entries::make(options_of("entries", entries_share, times.entry),
-                              parts_of(codec_of<dir::Entry>(dir::parse_entry_record))));
-  TRY(accounts_, Accounts::make(options_of("accounts", accounts_share, times.account),
-                                parts_of(codec_of<dir::Account>(dir::parse_account_record))));
-  TRY(claims_, Claims::make(options_of("claims", claims_share, times.claim),
-                            parts_of(codec_of<dir::Claim>(dir::parse_claim_record))));
+  const auto packed_entry = packing_of(dir::blank_entry);
+  TRY(entries_, Entries::make(options_of("entries", times.entry),
+                              parts_of(codec_of<dir::Entry>(dir::parse_entry_record), packed_entry)));
+  TRY(names_,
+      Names::make(options_of("entry-ids", times.entry), parts_of(cache::ValueCodec<std::string>{}, packed_text)));
+  TRY(accounts_,
+      Accounts::make(options_of("accounts", times.account),
+                     parts_of(codec_of<dir::Account>(dir::parse_account_record), packing_of(blank_account))));
+  auto claim_codec = codec_of<dir::Claim>(dir::parse_claim_record);
+  claim_codec.bytes = bytes_of;
+  TRY(claims_,
+      Claims::make(options_of("claims", times.claim), parts_of(std::move(claim_codec), cache::Packing<dir::Claim>{})));
   TRY(states_,
-      States::make(options_of("claim-states", states_share, times.claim), parts_of(cache::ValueCodec<std::string>{})));
+      States::make(options_of("claim-states", times.claim), parts_of(cache::ValueCodec<std::string>{}, packed_text)));
+  by_id_ = std::make_unique<ById>(*names_, *entries_, keys_);
   catalogue_.add(*entries_, {"dict:entry:"});
+  catalogue_.add(*by_id_, {"dict:entry:id:"});
   catalogue_.add(*accounts_, {"dict:account:"});
   catalogue_.add(*claims_, {"dict:claim:id:"});
   catalogue_.add(*states_, {"dict:claim:"});
   // In memory only: what is kept of others should not outlive this process.
-  cache::TieredOptions foreign = options_of("foreign", foreign_share, times.foreign);
+  cache::TieredOptions foreign = options_of("foreign", times.foreign);
   foreign.strategy = "cache-aside, within the regulator's rules";
-  cache::TieredParts<dir::Entry> foreign_parts = parts_of(codec_of<dir::Entry>(dir::parse_entry_record));
+  cache::TieredParts<dir::Entry> foreign_parts = parts_of(codec_of<dir::Entry>(dir::parse_entry_record), packed_entry);
   foreign_parts.l2 = foreign_parts.l3 = nullptr;
   TRY(foreign_, Foreign::make(std::move(foreign), std::move(foreign_parts)));
   catalogue_.add(foreign_->administered(), {"dict:entry:foreign:"});
+  if (options.memory) {
+    budget_.emplace(cache::SharedBudgetOptions{.bytes = options.bytes_max}, parts.clock);
+    budget_->add(*entries_, entries_share);
+    budget_->add(*names_, names_share);
+    budget_->add(*accounts_, accounts_share);
+    budget_->add(*claims_, claims_share);
+    budget_->add(*states_, states_share);
+    budget_->add(foreign_->administered(), foreign_share);
+  }
   return {};
 }
 
@@ -155,7 +244,11 @@ std::optional<RecordCache::Shared> RecordCache::peek(const dir::Key& key, const 
   thread_local std::string name;
   keys_.entry_by_key(name, to_string(key.type()), key.value(), hash);
   std::optional<Shared> seen;
-  entries_->peek_with(name, [&](const Shared& entry) { seen = entry; });
+  entries_->peek_packed(name, [&](std::string_view bytes) {
+    auto entry = std::make_shared<dir::Entry>(dir::blank_entry());
+    CHECK(dir::unpack(bytes, *entry));
+    seen = std::move(entry);
+  });
   return seen;
 }
 
@@ -187,16 +280,29 @@ Result<bool> RecordCache::warm(const dir::Key& key, Deadline deadline) {
   return answer.level == cache::Level::origin;
 }
 
+// The name says under which key the entry is; whether that is still this entry, the entry says. So a name that is behind
+// costs a read and never a wrong answer.
 Result<std::optional<dir::Entry>> RecordCache::entry(const dir::EntryId& id, Deadline deadline) {
   const cache::CacheKey key = keys_.entry_by_id(to_string(id));
-  const cache::Loader<dir::Entry> loader =
-      [&store = store_, id, ttl = key.ttl](
-          std::string_view, const cache::LoadContext<dir::Entry>& context) -> Result<cache::Loaded<dir::Entry>> {
-    TRY(auto entry, store.entry(id, context.deadline));
-    return loaded(std::move(entry), ttl);
+  const auto read = std::make_shared<std::optional<dir::Entry>>();  // by our own load
+  const cache::Loader<std::string> loader =
+      [&store = store_, id, ttl = key.ttl, read](
+          std::string_view, const cache::LoadContext<std::string>& context) -> Result<cache::Loaded<std::string>> {
+    TRY(*read, store.entry(id, context.deadline));
+    if (!*read) return cache::Loaded<std::string>::nothing();
+    return loaded_text(name_text(**read), (*read)->version, ttl);
   };
-  TRY(const auto answer, entries_->get_or_load(key.wire, loader, deadline));
-  return copied(answer);
+  TRY(const auto name, names_->get_or_load(key.wire, loader, deadline));
+  if (name.level == cache::Level::origin && !name.shared) return std::move(*read);
+  if (!name.found()) return std::optional<dir::Entry>{};
+  if (const auto live = key_in(*name.value)) {
+    TRY(auto entry, live_entry(*live, deadline));
+    if (entry && entry->id == id) return entry;
+  } else if (auto whole = dir::parse_entry_record(*name.value)) {
+    return std::optional(*std::move(whole));
+  }
+  (void)names_->invalidate(key.wire, 0, deadline);
+  return store_.entry(id, deadline);
 }
 
 Result<std::optional<dir::Account>> RecordCache::account(const dir::AccountId& id, Deadline deadline) {
@@ -269,7 +375,7 @@ void RecordCache::changed(const dir::Entry& entry, std::uint64_t sequence) {
   const auto after = stamped(entry, sequence);
   const std::string id = to_string(entry.id);
   const cache::CacheKey by_key = keys_.entry_by_key(to_string(entry.key.type()), entry.key.value());
-  put(*entries_, keys_.entry_by_id(id), after, sequence);
+  put(*names_, keys_.entry_by_id(id), std::make_shared<const std::string>(name_text(*after)), sequence);
   if (entry.live())
     put(*entries_, by_key, after, sequence);
   else
@@ -301,6 +407,7 @@ void RecordCache::committed(std::uint64_t sequence, const dir::Change& change) {
 template <class Fn>
 void RecordCache::each(Fn fn) {
   fn(*entries_);
+  fn(*names_);
   fn(*accounts_);
   fn(*claims_);
   fn(*states_);
@@ -318,6 +425,7 @@ void RecordCache::tick(bool shared) {
     (void)cache.settle(soon);
   });
   foreign_->tick();
+  if (budget_) budget_->step();
   if (shared) forget();
 }
 

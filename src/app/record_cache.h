@@ -3,6 +3,8 @@
 // Entries, accounts and claims in the cache, in front of the store: read on a miss, written through by every commit, under the keys and
 // for the times of cache/keys.h. Beside them, apart, what the regulator lets be kept of other participants' entries.
 //
+// An entry is kept once, packed, under its key; under its id stands that key (or the whole of an entry that is deleted and has none).
+//
 // A read that begins after a change was answered sees that change or a newer one: commits reach the cache before their callers are
 // answered, and a read of the store that began before a commit cannot bring back what it found (cache/tiered.h). A write to
 // the cache that fails leaves nothing of the record in it.
@@ -18,6 +20,7 @@
 #include "base/metrics.h"
 #include "cache/keys.h"
 #include "cache/regulated.h"
+#include "cache/shared_budget.h"
 #include "cache/tiered.h"
 #include "directory/change.h"
 #include "directory/lookups.h"
@@ -27,7 +30,7 @@ namespace chaveiro::app {
 
 struct RecordCacheOptions {
   bool memory = true;                  // false: slower levels only
-  std::size_t bytes_max = 100u << 20;  // of memory, for all of them together
+  std::size_t bytes_max = 100u << 20;  // of memory, for all of them together, shared by use
   Micros memory_ttl_max{0};            // nothing stays longer in memory; 0: as long as its own time
   cache::KeyTimes times;
   cache::PersonalKeys personal = cache::PersonalKeys::hidden;
@@ -47,6 +50,7 @@ struct RecordCacheParts {
 class RecordCache final : public directory::EntryMemory, public directory::Reads {
  public:
   static Result<std::unique_ptr<RecordCache>> make(const RecordCacheOptions& options, const RecordCacheParts& parts);
+  ~RecordCache() override;
 
   // For look-ups.
   std::optional<Shared> peek(const directory::Key& key, const directory::Digest& hash) override;
@@ -79,11 +83,13 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
 
  private:
   using Entries = cache::Tiered<directory::Entry>;
+  using Names = cache::Tiered<std::string>;  // the key of an entry by its id
   using Accounts = cache::Tiered<directory::Account>;
   using Claims = cache::Tiered<directory::Claim>;
   using States = cache::Tiered<std::string>;  // status of a claim, claim of an entry
   using Foreign = cache::ForeignAnswers<directory::Entry>;
 
+  class ById;
   RecordCache(const RecordCacheOptions& options, const RecordCacheParts& parts);
   Result<void> build(const RecordCacheOptions& options, const RecordCacheParts& parts);
 
@@ -96,12 +102,15 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
 
   directory::Reads& store_;
   const cache::KeyBuilder keys_;
-  std::unique_ptr<Entries> entries_;
+  std::unique_ptr<Entries> entries_;  // by key
+  std::unique_ptr<Names> names_;
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<Claims> claims_;
   std::unique_ptr<States> states_;
   std::unique_ptr<Foreign> foreign_;  // null: nothing of others is kept
+  std::unique_ptr<ById> by_id_;
   cache::Catalogue catalogue_;
+  std::optional<cache::SharedBudget> budget_;  // of the memory; none where nothing is kept in it
 };
 
 }  // namespace chaveiro::app

@@ -14,6 +14,7 @@
 #include "base/guarded.h"
 #include "cache/answer.h"
 #include "cache/bulletin.h"
+#include "cache/memory_core.h"
 
 namespace chaveiro::cache {
 
@@ -68,6 +69,10 @@ class Administered {
   virtual Reached invalidate(std::string_view key, std::uint64_t version, Deadline deadline) = 0;
   virtual Reached invalidate_tag(std::string_view tag, Deadline deadline) = 0;
   virtual Reached clear(Deadline deadline) = 0;
+
+  // Of its memory level; a new bound holds at once (no less than 64 KiB, no more than NearOptions::bytes_limit).
+  virtual MemoryStats memory() const = 0;
+  virtual void resize_memory(std::size_t bytes) = 0;
 
   // What another node has written: memory forgets it, and loads under way are not kept. The slower levels are the writer's affair; those
   // that it could not tell are passed over for it until we have. A version that memory has reached already is left. Never waits.

@@ -179,6 +179,7 @@ MemoryStats MemoryCore::stats() const {
     sum.entries += shard->entries();
     sum.bytes += shard->bytes();
     sum.payload += shard->payload();
+    sum.ghosts += shard->ghosts();
   }
   return sum;
 }

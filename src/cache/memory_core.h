@@ -47,6 +47,7 @@ struct MemoryStats {
   std::size_t entries = 0;
   std::size_t bytes = 0;    // everything measured
   std::size_t payload = 0;  // keys and values in it
+  std::size_t ghosts = 0;   // of those that were thrown out, how many are remembered
 };
 
 // What a larger memory would do, as its ghosts tell.

@@ -55,7 +55,8 @@ struct TieredParts {
   Pool* pool = nullptr;      // for refreshes and for loads that go on; null: there are none
   Leases* leases = nullptr;  // shared by the nodes; null: each node loads for itself
   ValueCodec<V> values = {};
-  Loader<V> loader = {};  // of get(); empty: get() knows only what is cached
+  Packing<V> packing = {};  // how values lie in memory (cache/near.h); empty: as objects
+  Loader<V> loader = {};    // of get(); empty: get() knows only what is cached
 };
 
 template <class V>
@@ -73,6 +74,11 @@ class Tiered final : public Administered {
   // memory.
   template <class Fn>
   bool peek_with(std::string_view key, Fn&& fn);
+
+  // fn(bytes) with the packed value where it lies, when memory has one that is fresh; false: not in memory, or known that there is none.
+  // Only with parts.packing.
+  template <class Fn>
+  bool peek_packed(std::string_view key, Fn&& fn);
 
   // Through the levels; then the cache's own loader, if it has one (read-through).
   // Errors: those of the loader; deadline.
@@ -116,6 +122,8 @@ class Tiered final : public Administered {
   const std::string& name() const override { return options_.name; }
   const TieredOptions& options() const { return options_; }
   CacheStats stats() const override;
+  MemoryStats memory() const override { return near_.stats(); }
+  void resize_memory(std::size_t bytes) override { near_.resize(bytes); }
   Result<std::optional<Shown>> show(std::string_view key, Deadline deadline) override;
   Explanation explain(std::string_view key, Deadline deadline) override;
   // Makes good what slower levels are owed, one small step each. True: nothing is owed.

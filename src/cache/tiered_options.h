@@ -17,6 +17,7 @@ namespace chaveiro::cache {
 struct NearOptions {
   bool enabled = true;
   std::size_t bytes_max = 100U << 20;        // of keys, values and metadata
+  std::size_t bytes_limit = 0;               // what it may be resized to; 0: four times bytes_max
   Micros ttl_max = std::chrono::minutes{5};  // fresh no longer than this in memory; 0: no bound but the value's own
 };
 

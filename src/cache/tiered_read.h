@@ -125,6 +125,24 @@ bool Tiered<V>::peek_with(std::string_view key, Fn&& fn) {
 }
 
 template <class V>
+template <class Fn>
+bool Tiered<V>::peek_packed(std::string_view key, Fn&& fn) {
+  if (!options_.l1.enabled) return false;
+  CHECK(near_.packs());
+  const SteadyTime now = clock_.steady();
+  bool hit = false;
+  near_.visit_packed(key, [&](const PackedHead& head, std::string_view rest) {
+    if (now >= head.fresh_until || !head.has_value) return;
+    if (!(head.has_tail ? stamps_.holds(head.stamp, Near<V>::cells_of(head, rest)) : stamps_.holds(head.stamp, {})))
+      return;
+    hit = true;
+    fn(rest.substr(0, head.value_bytes));
+  });
+  (hit ? l1_metrics_.hits : l1_metrics_.misses).add();
+  return hit;
+}
+
+template <class V>
 typename Tiered<V>::Outcome Tiered<V>::get(std::string_view key, Deadline deadline) {
   return get_or_load(key, parts_.loader, deadline);
 }

@@ -95,6 +95,34 @@ TEST_F(TieredReads, peeks_into_memory_only) {
   EXPECT_FALSE(cache->peek_with("other", [](const std::string*) {}));
 }
 
+TEST_F(TieredReads, packed_values_are_read_where_they_lie) {
+  const Packing<std::string> packing{
+      .pack = [](const std::string& value, std::string& out) { out += value; },
+      .unpack = [](std::string_view bytes) { return std::make_shared<const std::string>(bytes); }};
+  const auto cache = Cache::make({.negative_ttl = 10s},
+                                 {.clock = clock, .metrics = metrics, .packing = packing, .loader = origin.loader()})
+                         .value();
+  std::string seen;
+  const auto peek = [&](std::string_view key) {
+    return cache->peek_packed(key, [&](std::string_view bytes) { seen = bytes; });
+  };
+  EXPECT_FALSE(peek("k"));
+  (void)cache->put("k", "value", {.ttl = 1min, .tags = {"t", "u"}, .etag = "e"}, soon());
+  ASSERT_TRUE(peek("k"));
+  EXPECT_EQ(seen, "value");
+  (void)cache->invalidate_tag("u", soon());
+  EXPECT_FALSE(peek("k"));
+  (void)cache->put("k", "", {.ttl = 1min}, soon());
+  ASSERT_TRUE(peek("k"));
+  EXPECT_EQ(seen, "");
+  clock.advance(1min);
+  EXPECT_FALSE(peek("k"));
+  EXPECT_TRUE(cache->get("missing", soon())->known());
+  EXPECT_FALSE(peek("missing")) << "known that there is none";
+  const auto refused = Cache::make({.failure_ttl = 1s}, {.clock = clock, .metrics = metrics, .packing = packing});
+  EXPECT_EQ(refused.error().violations.at(0).field, "failure_ttl");
+}
+
 TEST_F(TieredReads, caches_nothing_unless_negative_ttl_says_so) {
   const auto plain = memory_only();
   EXPECT_EQ(text(plain->get("k", soon())), "(none)");

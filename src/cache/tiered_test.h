@@ -93,15 +93,30 @@ struct TieredTest : testing::Test {
   Pool pool{{.name = "refresh", .workers = 2, .queue_max = 16}, clock, {}, metrics};
   using Cache = Tiered<std::string>;
 
+  // CHAVEIRO_TEST_PACKED=1: the same tests over values that lie packed in memory (cmake/rooms.cmake runs both).
+  static Packing<std::string> packing(const TieredOptions& options) {
+    if (std::getenv("CHAVEIRO_TEST_PACKED") == nullptr || options.failure_ttl > Micros{0}) return {};
+    return {.pack = [](const std::string& value, std::string& out) { out += value; },
+            .unpack = [](std::string_view bytes) { return std::make_shared<const std::string>(bytes); }};
+  }
   std::unique_ptr<Cache> make(TieredOptions options = {}) {
-    return Cache::make(
-               std::move(options),
-               {.clock = clock, .metrics = metrics, .l2 = &l2, .l3 = &l3, .pool = &pool, .loader = origin.loader()})
+    auto packs = packing(options);
+    return Cache::make(std::move(options), {.clock = clock,
+                                            .metrics = metrics,
+                                            .l2 = &l2,
+                                            .l3 = &l3,
+                                            .pool = &pool,
+                                            .packing = std::move(packs),
+                                            .loader = origin.loader()})
         .value();
   }
   std::unique_ptr<Cache> memory_only(TieredOptions options = {}) {
-    return Cache::make(std::move(options),
-                       {.clock = clock, .metrics = metrics, .pool = &pool, .loader = origin.loader()})
+    auto packs = packing(options);
+    return Cache::make(std::move(options), {.clock = clock,
+                                            .metrics = metrics,
+                                            .pool = &pool,
+                                            .packing = std::move(packs),
+                                            .loader = origin.loader()})
         .value();
   }
   static std::string text(const Result<Answer<std::string>>& outcome) {

@@ -48,6 +48,10 @@ Result<std::unique_ptr<Tiered<V>>> Tiered<V>::make(TieredOptions options, Tiered
       parts.values.decode = [](std::string_view bytes) { return std::optional<std::string>(bytes); };
     if (!parts.values.bytes) parts.values.bytes = [](const std::string& value) { return value.size(); };
   }
+  if (!parts.packing.pack != !parts.packing.unpack)
+    return fail_field("packing", "packing and unpacking come together", "CacheOptions");
+  if (parts.packing.pack && options.failure_ttl > Micros{0})
+    return fail_field("failure_ttl", "failures are not kept where values are packed", "CacheOptions");
   if ((parts.l2 != nullptr || parts.l3 != nullptr) && (!parts.values.encode || !parts.values.decode))
     return fail_field("values", "slower levels need the values as bytes", "CacheOptions");
   TRY(Codec codec, Codec::make(options.codec));
@@ -63,7 +67,7 @@ Tiered<V>::Tiered(TieredOptions options, TieredParts<V> parts, Codec codec)
       l2_metrics_(parts_.metrics, Level::l2, connector(), options_.endpoint),
       l3_metrics_(parts_.metrics, Level::l3, connector(), options_.endpoint),
       origin_metrics_(parts_.metrics, Level::origin, connector(), options_.endpoint),
-      near_(options_.l1, clock_),
+      near_(options_.l1, clock_, parts_.packing),
       codec_(std::move(codec)),
       jobs_(std::size_t{0}) {
   if (parts_.l2 != nullptr)
@@ -131,7 +135,7 @@ template <class V>
 bool Tiered<V>::knows_newer(std::string_view key, std::uint64_t version) {
   bool newer = false;
   if (version != 0)
-    near_.visit(
+    near_.visit_times(
         key, [&](const Held<V>& known) { newer = known.version > version && stamps_.holds(known.stamp, known.cells); });
   return newer;
 }
@@ -309,7 +313,8 @@ void Tiered<V>::heard(const Invalidation& invalidation) {
   fences_.invalidate(invalidation.name, invalidation.version, [&] {
     bool reached = false;
     if (invalidation.version != 0)
-      near_.visit(invalidation.name, [&](const Held<V>& known) { reached = known.version >= invalidation.version; });
+      near_.visit_times(invalidation.name,
+                        [&](const Held<V>& known) { reached = known.version >= invalidation.version; });
     if (!reached) near_.erase(invalidation.name);
   });
 }
@@ -383,7 +388,7 @@ Result<typename Tiered<V>::Restored> Tiered<V>::restore(const std::string& path)
     const auto held = opened.ok ? held_of(found, ticket.stamp) : std::nullopt;
     if (!held) {
       ++restored.unreadable;
-    } else if (!near_.visit(record.key, [](const Held<V>&) {}) && keep(record.key, *held, ticket)) {
+    } else if (!near_.visit_times(record.key, [](const Held<V>&) {}) && keep(record.key, *held, ticket)) {
       ++restored.taken;
     }
   }
@@ -402,7 +407,7 @@ CacheStats Tiered<V>::stats() const {
   };
   if (options_.l1.enabled) {
     LevelStats& memory = add(Level::l1, l1_metrics_, "memory");
-    const NearStats near = near_.stats();
+    const MemoryStats near = near_.stats();
     memory.entries = near.entries, memory.bytes = near.bytes, memory.evictions = near.evicted;
   }
   for (const Far* far : {l2_.get(), l3_.get()}) {

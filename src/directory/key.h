@@ -1,7 +1,7 @@
 // directory/key.h
 //
 // A Pix key: its type and its text in the one form that the directory of the central bank accepts. A Key that exists is
-// valid; there is no other way to make one than parse().
+// valid; there is no other way to make one than parse(), but for reading back what this process packed (packed.h).
 //
 // Normalising (dropping the dots of a CPF, lower-casing an e-mail) is a kindness to people and happens at the edges
 // only: normalise() first, then parse(). What is parsed is never changed, because a CID is made over these very bytes.
@@ -39,6 +39,7 @@ class Key {
   auto operator<=>(const Key&) const = default;
 
  private:
+  friend struct PackedKey;
   Key(KeyType type, std::string value) : type_(type), value_(std::move(value)) {}
   KeyType type_;
   std::string value_;

@@ -9,6 +9,7 @@
 #include "app/import.h"
 #include "base/random.h"
 #include "cache/map_tier.h"
+#include "directory/packed.h"
 #include "tests/simulation/directory_world.h"
 
 namespace chaveiro::app {
@@ -227,6 +228,110 @@ TEST(RecordCache, every_kind_of_change_is_seen_at_once) {
   EXPECT_EQ(importer.finish(never()).value().entries_created, 1u);
   EXPECT_TRUE(world.holder_of(5));
   see("import");
+}
+
+Entry numbered(std::size_t number) {
+  char text[64];
+  std::snprintf(text, sizeof text, "pessoa.%06zu@example.com", number);
+  Entry entry = blank_entry();
+  entry.key = Key::parse(KeyType::email, text, {}).value();
+  std::snprintf(text, sizeof text, "%08zx-0000-7000-8000-%012zx", number, number);
+  entry.id = EntryId::parse(text).value();
+  entry.account.id = AccountId::parse(text).value();
+  entry.account.ispb = bank_a;
+  entry.account.branch = "0001";
+  entry.account.number = std::to_string(10'000'000 + number);
+  entry.account.holder = {PersonType::natural, cpf_of(1), "Maria Aparecida dos Santos", {}};
+  entry.status = EntryStatus::active;
+  return entry;
+}
+// As an import brings them in: each with its account.
+void bring_in(RecordCache& cache, std::size_t number) {
+  const Entry entry = numbered(number);
+  Change change;
+  change.writes.push_back(Put<Account>{std::nullopt, entry.account});
+  change.writes.push_back(Put<Entry>{std::nullopt, entry});
+  cache.committed(number + 1, change);
+}
+cache::MemoryStats memory_of(const RecordCache& cache, std::string_view name) {
+  return cache.catalogue().find(name)->memory();
+}
+
+TEST(RecordCache, a_hundred_thousand_entries_with_their_accounts_fit_in_the_default_memory) {
+  constexpr std::size_t count = 100'000;
+  CachedWorld world;
+  for (std::size_t number = 0; number < count; ++number) {
+    bring_in(*world.cache, number);
+    if (number % 1'000 == 0) world.cache->tick(false);
+  }
+  std::size_t bytes = 0;
+  for (const char* name : {"entries", "entry-ids", "accounts"}) {
+    const cache::MemoryStats stats = memory_of(*world.cache, name);
+    EXPECT_EQ(stats.entries, count) << name;
+    EXPECT_EQ(stats.evicted, 0u) << name;
+    bytes += stats.bytes;
+  }
+  EXPECT_LE(bytes, RecordCacheOptions{}.bytes_max);
+  world.counted.reads = 0;
+  for (std::size_t number = 0; number < count; number += 97) {
+    const Entry entry = numbered(number);
+    ASSERT_TRUE(world.cache->peek(entry.key, hash_of(world, entry.key)));
+    ASSERT_EQ(world.cache->entry(entry.id, never()).value()->key, entry.key);
+    ASSERT_TRUE(world.cache->account(entry.account.id, never()).value());
+  }
+  EXPECT_EQ(world.counted.reads, 0);
+}
+
+TEST(RecordCache, an_entry_is_kept_once_and_takes_few_bytes) {
+  constexpr std::size_t count = 20'000;
+  CachedWorld world;
+  const std::size_t empty = memory_of(*world.cache, "entries").bytes,
+                    nameless = memory_of(*world.cache, "entry-ids").bytes;
+  for (std::size_t number = 0; number < count; ++number) bring_in(*world.cache, number);
+  const std::size_t entry = (memory_of(*world.cache, "entries").bytes - empty) / count;
+  const std::size_t name = (memory_of(*world.cache, "entry-ids").bytes - nameless) / count;
+  RecordProperty("bytes_per_entry", static_cast<int>(entry));
+  RecordProperty("bytes_per_id", static_cast<int>(name));
+  EXPECT_LE(entry, 420u);
+  EXPECT_LE(name, 210u) << "the second name of an entry is no second copy";
+}
+
+TEST(RecordCache, an_entry_leaves_memory_by_either_of_its_names) {
+  CachedWorld world;
+  const Entry made = world.phone(world.account(bank_a, natural(1)), 5);
+  const std::string by_key = world.cache->keys().entry_by_key("PHONE", made.key.value()).wire;
+  const std::string by_id = world.cache->keys().entry_by_id(to_string(made.id)).wire;
+  for (const std::string& name : {by_key, by_id}) {
+    EXPECT_EQ(world.cache->live_entry(made.key, never()).value(), made);
+    EXPECT_EQ(world.cache->entry(made.id, never()).value(), made);
+    ASSERT_TRUE(world.cache->peek(made.key, hash_of(world, made.key)));
+    cache::Administered* const owner = world.cache->catalogue().owner_of(name);
+    EXPECT_TRUE(owner->show(name, never()).value()->found);
+    EXPECT_EQ(owner->explain(name, never()).answers, cache::Level::l1);
+    (void)owner->invalidate(name, 0, never());
+    EXPECT_FALSE(world.cache->peek(made.key, hash_of(world, made.key)));
+    EXPECT_FALSE(owner->show(name, never()).value());
+  }
+}
+
+TEST(RecordCache, an_id_whose_key_went_to_another_entry_answers_its_own) {
+  CachedWorld world;
+  const Account ana = world.account(bank_a, natural(1));
+  const Entry first = world.phone(ana, 5);
+  // Another node, which is told of nothing, still knows the key by the first entry's id.
+  chaveiro::Registry metrics;
+  const auto other =
+      RecordCache::make(
+          {}, {.store = world.counted, .installation_key = world.secret, .clock = world.clock, .metrics = metrics})
+          .value();
+  EXPECT_EQ(other->entry(first.id, never()).value(), first);
+  (void)world.entries.remove(staff(bank_a), first.id, Reason::user_requested).value();
+  const Entry second = world.phone(ana, 5);
+  (void)other->catalogue().find("entries")->clear(never());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(other->entry(first.id, never()).value()->status, EntryStatus::deleted);
+    EXPECT_EQ(other->entry(second.id, never()).value(), second);
+  }
 }
 
 // One step of somebody at random, refused or not.
