@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/encoding.h"
-#include "base/uuid.h"
 
 namespace chaveiro::limits {
 namespace {
@@ -53,7 +52,7 @@ OfficialAsk OfficialLimits::participant_ask(const Policy& policy, std::string_vi
 }
 
 Result<OfficialPermit> OfficialLimits::prepare(const OfficialCall& call) const {
-  OfficialPermit permit{.id = to_string(uuid_v4()),
+  OfficialPermit permit{.id = to_string(ids_.make(clock_.now())),
                         .participant = std::string(owner_of(call.participant)),
                         .end_to_end_id = std::string(call.end_to_end_id),
                         .policies = policies_of(call.call, options_.version)};

@@ -30,6 +30,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/uuid.h"
 #include "limits/official_store.h"
 #include "limits/policies.h"
 
@@ -143,7 +144,7 @@ class OfficialLimits {
     std::map<std::string, Category, std::less<>> special;
   };
 
-  Result<OfficialPermit> prepare(const OfficialCall& call) const;
+  Result<OfficialPermit> prepare(const OfficialCall& call);
   OfficialAsk participant_ask(const Policy& policy, std::string_view participant) const;
   Category category_of(std::string_view participant) const;
   std::string_view owner_of(std::string_view participant) const;
@@ -153,6 +154,7 @@ class OfficialLimits {
   const OfficialOptions options_;
   OfficialStore& store_;
   const HmacKey payer_names_;
+  UuidV7 ids_;  // the time in them tells a late settle from an unknown one
   const Clock& clock_;
   const Logger log_;
   Registry& metrics_;

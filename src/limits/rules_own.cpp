@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "limits/policies.h"
 #include "limits/rules.h"
 #include "limits/rules_read.h"
 
@@ -57,6 +58,9 @@ class OwnReader {
       made.weight = reader_.truth(*it).value_or(false) ? Weight::shadow : Weight::binding;
     if (const Yaml* it = node.find("without_store"))
       made.without_store = reader_.read(*it, parse_without_store).value_or(WithoutStore::deny);
+    if (made.without_store == WithoutStore::allow && find_policy(made.name) != nullptr)
+      reader_.fault(*node.find("without_store"),
+                    made.name + " is a policy of the regulator: it is never passed by while the store is away");
     if (const Yaml* it = node.find("lease")) made.lease = reader_.truth(*it).value_or(false) ? Lease::yes : Lease::no;
     OnChange change = OnChange::as_is;
     if (const Yaml* it = node.find("on_change")) change = reader_.read(*it, parse_on_change).value_or(change);

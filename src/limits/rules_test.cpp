@@ -95,6 +95,15 @@ TEST(Rules, name_the_field_of_a_limit_that_cannot_be_counted) {
   EXPECT_THAT(set.error().violations.at(0).description, HasSubstr("too large"));
 }
 
+TEST(Rules, a_policy_of_the_regulator_is_never_allowed_while_the_store_is_away) {
+  const auto set = RuleSet::read(
+      "rules:\n  - {name: ENTRIES_WRITE, per: [ispb], limit: {amount: 1, period: 1m}, without_store: allow}\n");
+  ASSERT_FALSE(set);
+  EXPECT_THAT(set.error().message, HasSubstr("ENTRIES_WRITE"));
+  EXPECT_FALSE(
+      RuleSet::read("rules: [{name: a, limit: {algorithm: fixed_window, amount: 1, period: 1m}, lease: true}]"));
+}
+
 TEST(Rules, an_empty_file_is_refused_and_an_empty_list_is_none) {
   EXPECT_FALSE(RuleSet::read(""));
   EXPECT_THAT((*RuleSet::read("rules: []"))->rules(), IsEmpty());

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "limits/store.h"
 #include "tests/contract/limit_model.h"
 
 namespace chaveiro::limits::test {
