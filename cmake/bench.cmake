@@ -11,6 +11,11 @@ if(TARGET tests_support_postgres)
 else()
   list(APPEND CHAVEIRO_BENCH_WITHOUT postgres)  # it starts a server of its own
 endif()
+if(TARGET tests_support)
+  set(CHAVEIRO_BENCH_LIBS_limits tests_support)
+else()
+  list(APPEND CHAVEIRO_BENCH_WITHOUT limits)  # it starts a Redis of its own
+endif()
 
 find_package(benchmark REQUIRED)
 find_package(TBB REQUIRED)
