@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 # A room's folder, and the name that others link it by.
-foreach(room base=base cache=cache net=net clients/redis/wire=redis_wire clients/redis=redis)
+foreach(room base=base cache=cache limits=limits net=net clients/redis/wire=redis_wire clients/redis=redis)
   string(REPLACE "=" ";" room ${room})
   list(GET room 0 folder)
   list(GET room 1 name)
@@ -21,9 +21,11 @@ install(FILES cmake/chaveiro-config.cmake ${CMAKE_BINARY_DIR}/chaveiro-config-ve
         COMPONENT library)
 
 if(CHAVEIRO_TESTS AND NOT CHAVEIRO_SANITIZE)
-  # The example is built against an installation, as a stranger would.
-  add_test(NAME Examples.cache_memory_builds_against_the_installed_package
-           COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR}/examples/cache_memory
-                   -DCOMPILER=${CMAKE_CXX_COMPILER} -P ${CMAKE_SOURCE_DIR}/examples/run.cmake)
-  set_tests_properties(Examples.cache_memory_builds_against_the_installed_package PROPERTIES TIMEOUT 120)
+  # The examples are built against an installation, as a stranger would. One after the other: each installs anew.
+  foreach(example cache_memory limits_rules)
+    add_test(NAME Examples.${example}_builds_against_the_installed_package
+             COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR}/examples/${example}
+                     -DCOMPILER=${CMAKE_CXX_COMPILER} -P ${CMAKE_SOURCE_DIR}/examples/run.cmake)
+    set_tests_properties(Examples.${example}_builds_against_the_installed_package PROPERTIES TIMEOUT 120 RESOURCE_LOCK installation)
+  endforeach()
 endif()

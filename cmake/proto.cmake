@@ -34,4 +34,5 @@ endfunction()
 
 chaveiro_proto_library(chaveiro_proto
   FILES google/rpc/status.proto google/rpc/error_details.proto dict/common/v1/common.proto
-  SERVICES dict/core/v1/core.proto dict/admin/v1/admin.proto)
+        envoy/config/core/v3/base.proto envoy/extensions/common/ratelimit/v3/ratelimit.proto
+  SERVICES dict/core/v1/core.proto dict/admin/v1/admin.proto envoy/service/ratelimit/v3/rls.proto)

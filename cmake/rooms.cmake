@@ -93,7 +93,7 @@ if(CHAVEIRO_TESTS)
 endif()
 
 chaveiro_room(clients_redis_wire DIR src/clients/redis/wire DEPS base)
-chaveiro_room(clients_redis DIR src/clients/redis DEPS cache net clients_redis_wire LIBS OpenSSL::SSL OpenSSL::Crypto
+chaveiro_room(clients_redis DIR src/clients/redis DEPS cache limits net clients_redis_wire LIBS OpenSSL::SSL OpenSSL::Crypto
               TEST_LIBS tests_support)
 if(CHAVEIRO_TESTS)
   # One ctest case: its tests share servers.
@@ -122,8 +122,12 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(redis_leases_test SOURCES tests/integration/redis_leases_test.cpp LIBS chaveiro_clients_redis tests_support)
 endif()
 
+if(CHAVEIRO_TESTS)
+  chaveiro_test(redis_limits_test SOURCES tests/integration/redis_limits_test.cpp LIBS chaveiro_clients_redis tests_support)
+endif()
+
 # What both edges share (src/api), then the edges themselves.
-chaveiro_room(api DEPS directory cache LIBS OpenSSL::Crypto Boost::json)
+chaveiro_room(api DEPS directory cache limits LIBS OpenSSL::Crypto Boost::json)
 chaveiro_room(api_rest DIR src/api/rest DEPS api net LIBS Boost::json OpenSSL::Crypto)
 include(cmake/embed.cmake)
 chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page/page.html page_css=src/api/rest/page/page.css
@@ -140,7 +144,7 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api cache directory events events_log clients_memory clients_postgres clients_redis clients_sqlite LIBS Boost::json
+chaveiro_room(app DEPS api cache directory events events_log limits clients_memory clients_postgres clients_redis clients_sqlite LIBS Boost::json
               yaml-cpp)
 if(CHAVEIRO_TESTS)
   chaveiro_postgres_test(postgres_copy_test SOURCES tests/integration/postgres_copy_test.cpp LIBS chaveiro_app)
@@ -197,7 +201,7 @@ endif()
 
 if(CHAVEIRO_TESTS AND TARGET chaveiro)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
-  foreach(test cache official_examples server tls)
+  foreach(test cache limits official_examples server tls)
     add_test(NAME e2e.${test} COMMAND ${Python3_EXECUTABLE} -m unittest -v ${test}_test
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
     set_tests_properties(e2e.${test} PROPERTIES TIMEOUT 300 LABELS e2e

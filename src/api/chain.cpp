@@ -56,6 +56,7 @@ constexpr Operation operations[] = {
     {"CancelPortability", true},
     {"LookupKey", false},
     {"LookupKeys", false},
+    {"ReportPaymentOrder", true},
     {"CreateAccount", true},
     {"GetAccount", false},
     {"ListAccounts", false},
@@ -81,6 +82,10 @@ constexpr Operation operations[] = {
     {"InvalidateCached", true},
     {"WarmCache", false},
     {"NameCacheKey", false},
+    {"ShowLimits", false},
+    {"ForecastLimits", false},
+    {"ResetLimit", true},
+    {"ReloadLimits", true},
     {"Other", false},
 };
 
@@ -222,15 +227,21 @@ Result<void> Chain::Impl::admit(const RequestHead& head, Call::State& call) {
   const auto limited = [&](const RateAnswer& answer) -> Result<void> {
     call.rate = answer;
     if (answer.allowed) return {};
-    Error error = fail(Code::exhausted, "RateLimited", "too many requests");
+    Error error = fail(Code::exhausted, "RateLimited",
+                       "the limit " + answer.rule + " of " + std::to_string(answer.limit) + " is reached");
     error.retry_after = answer.reset_after;
     return error;
   };
   if (head.timeout && *head.timeout <= Micros::zero())
     return fail(Code::deadline, "DeadlineExceeded", "the caller's deadline had passed on arrival");
   if (rates) TRY_VOID(limited(rates->ask_ip(call.ip())));
-  if (head.access == Access::open) return {};
-  TRY(call.context.caller, authenticator.authenticate(head.credentials));
+  if (head.access == Access::open) {
+    if (rates && call.operation != "HealthCheck") rates->count_ip(call.ip());
+    return {};
+  }
+  auto caller = authenticator.authenticate(head.credentials);
+  if (!caller && rates) rates->count_ip(call.ip());
+  TRY(call.context.caller, std::move(caller));
   if (rates) TRY_VOID(limited(rates->ask_caller(call.context.caller, call.operation)));
   return {};
 }

@@ -76,15 +76,18 @@ struct RateAnswer {
   bool allowed = true;
   std::uint64_t limit = 0;  // 0: no limit applies
   std::uint64_t remaining = 0;
-  std::chrono::milliseconds reset_after{0};
+  std::chrono::milliseconds reset_after{0};  // refused: until asking again makes sense
+  std::string rule;                          // refused: the name of the limit
 };
 
 // Where limits are asked. Absent, nothing is limited.
 class RateLimits {
  public:
   virtual ~RateLimits() = default;
-  // Before anything is known but the address.
+  // Before anything is known but the address; counts nothing yet.
   virtual RateAnswer ask_ip(std::string_view ip) = 0;
+  // The request came from nobody known: it asked for something open, or said wrongly who it is.
+  virtual void count_ip(std::string_view ip) = 0;
   // Once it is known who asks.
   virtual RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) = 0;
 };

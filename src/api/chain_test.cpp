@@ -28,6 +28,7 @@ struct ChainTest : testing::Test, RateLimits {
   RateAnswer by_ip, by_caller;
   std::vector<std::string> asked;
   RateAnswer ask_ip(std::string_view ip) override { return asked.push_back("ip " + std::string(ip)), by_ip; }
+  void count_ip(std::string_view ip) override { asked.push_back("count " + std::string(ip)); }
   RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) override {
     return asked.push_back(caller.subject + " " + std::string(operation)), by_caller;
   }
@@ -101,6 +102,29 @@ TEST_F(ChainTest, the_address_is_limited_before_anybody_is_authenticated) {
   EXPECT_EQ(call.admitted().error().code, Code::exhausted);
   EXPECT_EQ(call.admitted().error().retry_after, 700ms);
   EXPECT_EQ(call.rate()->limit, 100u);
+}
+
+TEST_F(ChainTest, the_address_pays_for_callers_that_nobody_knows_and_for_nobody_else) {
+  RequestHead its = head();
+  its.credentials = {};
+  EXPECT_EQ(refusal(its), "Unauthenticated");
+  EXPECT_EQ(asked, (std::vector<std::string>{"ip 10.0.0.1", "count 10.0.0.1"}));
+  asked.clear();
+  its.access = Access::open;
+  its.operation = "Other";
+  chain.begin(its).finish();
+  EXPECT_EQ(asked, (std::vector<std::string>{"ip 10.0.0.1", "count 10.0.0.1"}));
+  asked.clear();
+  its.operation = "HealthCheck";
+  chain.begin(its).finish();
+  EXPECT_EQ(asked, (std::vector<std::string>{"ip 10.0.0.1"})) << "a probe is no burden";
+}
+
+TEST_F(ChainTest, a_refusal_names_the_limit) {
+  by_caller = {.allowed = false, .limit = 50, .remaining = 0, .reset_after = 1200ms, .rule = "create_claim"};
+  const Call call = chain.begin(head());
+  ASSERT_FALSE(call.admitted());
+  EXPECT_EQ(call.admitted().error().message, "the limit create_claim of 50 is reached");
 }
 
 TEST_F(ChainTest, open_calls_need_no_token_and_others_do) {

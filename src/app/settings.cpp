@@ -99,6 +99,11 @@ Result<void> log_loss(Settings& settings, std::string_view value) {
   return {};
 }
 
+Result<void> dict_category(Settings& settings, std::string_view value) {
+  if (value.size() != 1 || value[0] < 'A' || value[0] > 'H') return fault("must be one letter from A to H");
+  return text<&Settings::dict_category>(settings, value);
+}
+
 Result<void> database_url(Settings& settings, std::string_view value) {
   if (!value.starts_with("sqlite:") && !value.starts_with("postgres://") && value != "memory:") {
     return fault("must be sqlite:FILE, postgres://USER@HOST/DATABASE or memory:");
@@ -207,8 +212,9 @@ const Setting table[] = {
      number<&Settings::redis_min_idle, 0, 10'000>},
     {"REDIS_MAX_RETRIES", SettingKind::number, "3", "tries again of a read", "",
      number<&Settings::redis_retries, 0, 100>},
-    {"REDIS_STATE_URL", SettingKind::secret, "", "server for limits, idempotency and locks; empty: REDIS_URL",
-     "the Redis client", nullptr},
+    {"REDIS_STATE_URL", SettingKind::secret, "",
+     "server, which must not evict, for limits that several processes share; empty: each keeps them in memory", "",
+     secret<&Settings::redis_state_url>},
     {"REDIS_SENTINEL_MASTER", SettingKind::text, "", "name of the master that the sentinels watch", "",
      text<&Settings::redis_sentinel_master>},
     {"REDIS_SENTINEL_ADDRS", SettingKind::list, "", "host:port of the sentinels, comma-separated", "",
@@ -253,9 +259,21 @@ const Setting table[] = {
     {"OTEL_EXPORTER_OTLP_TIMEOUT", SettingKind::text, "", "milliseconds that an export may take", "OpenTelemetry",
      nullptr},
     {"OTEL_EXPORTER_OTLP_HEADERS", SettingKind::secret, "", "headers for the collector", "OpenTelemetry", nullptr},
-    {"RATE_LIMIT_ENABLED", SettingKind::boolean, "true", "limit requests", "rate limits", nullptr},
+    {"RATE_LIMIT_ENABLED", SettingKind::boolean, "true",
+     "limit requests by our own rules; the regulator's policies always hold", "",
+     boolean<&Settings::rate_limit_enabled>},
     {"RATE_LIMIT_REQUESTS_PER_MINUTE", SettingKind::number, "100",
-     "requests a minute from one IP before authentication", "rate limits", nullptr},
+     "requests a minute from one address by callers that nobody knows; 0: any number", "",
+     number<&Settings::rate_limit_per_minute, 0, 1'000'000>},
+    {"RATE_LIMIT_RULES", SettingKind::path, "",
+     "rules for callers (YAML, docs/limits.md), read again on SIGHUP; empty: the built-in ones", "",
+     text<&Settings::rate_limit_rules>},
+    {"DICT_CATEGORY", SettingKind::text, "H",
+     "category that the regulator gave the participant, A to H: the size of its buckets", "", dict_category},
+    {"RLS_PORT", SettingKind::number, "0", "port of Envoy's Rate Limit Service (gRPC); 0: not served", "",
+     port<&Settings::rls_port>},
+    {"RLS_RULES", SettingKind::path, "", "rules of that service, in the form of envoyproxy/ratelimit (YAML)", "",
+     text<&Settings::rls_rules>},
     {"TEMPORAL_ADDRESS", SettingKind::text, "", "host:port of Temporal", "durable workflows", nullptr},
     {"TEMPORAL_NAMESPACE", SettingKind::text, "", "namespace in Temporal", "durable workflows", nullptr},
     {"BRIDGE_ADDR", SettingKind::text, "", "host:port of the bridge to the official directory", "the registry bridge",

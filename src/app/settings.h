@@ -61,6 +61,15 @@ struct Settings {
   std::string jwt_jwks_file, jwt_issuer, jwt_audience;
   Secret api_key_lb_connect, api_key_backoffice;
 
+  Secret redis_state_url;
+
+  bool rate_limit_enabled = true;
+  std::uint32_t rate_limit_per_minute = 0;
+  std::string rate_limit_rules;
+  std::string dict_category;
+  std::uint16_t rls_port = 0;
+  std::string rls_rules;
+
   std::string server;  // host:port that the command line talks to
   std::string ca_file, cert_file, cert_key_file;
   Secret token;

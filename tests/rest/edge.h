@@ -78,6 +78,7 @@ struct PreparedLimits final : api::RateLimits {
   std::mutex mutex;
   api::RateAnswer caller{true, 100, 99, 30s};
   api::RateAnswer ask_ip(std::string_view) override { return {}; }
+  void count_ip(std::string_view) override {}
   api::RateAnswer ask_caller(const directory::Caller&, std::string_view) override {
     const std::lock_guard lock(mutex);
     return caller;

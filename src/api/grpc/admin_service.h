@@ -31,6 +31,12 @@ class AdminService final : public admin::AdminService::CallbackService {
   ::grpc::ServerWriteReactor<admin::ExportPiece>* Export(Context* context, const admin::ExportRequest* in) override;
   Reactor* VerifyAudit(Context* context, const admin::VerifyAuditRequest* in, admin::VerifyAuditResponse* out) override;
   Reactor* ErasePerson(Context* context, const admin::ErasePersonRequest* in, admin::ErasePersonResponse* out) override;
+  Reactor* ShowLimits(Context* context, const admin::ShowLimitsRequest* in, admin::ShowLimitsResponse* out) override;
+  Reactor* ForecastLimits(Context* context, const admin::ForecastLimitsRequest* in,
+                          admin::ForecastLimitsResponse* out) override;
+  Reactor* ResetLimit(Context* context, const admin::ResetLimitRequest* in, admin::ResetLimitResponse* out) override;
+  Reactor* ReloadLimits(Context* context, const admin::ReloadLimitsRequest* in,
+                        admin::ReloadLimitsResponse* out) override;
   Reactor* Purge(Context* context, const admin::PurgeRequest* in, admin::PurgeResponse* out) override;
 
   Reactor* GetCacheStats(Context* context, const admin::GetCacheStatsRequest* in,

@@ -114,6 +114,11 @@ Reactor* CoreService::LookupKeys(Context* context, const core::LookupKeysRequest
   return answer_on_pool(services_, context, {"LookupKeys"}, in, out, look_up_keys);
 }
 
+Reactor* CoreService::ReportPaymentOrder(Context* context, const core::ReportPaymentOrderRequest* in,
+                                         core::ReportPaymentOrderResponse* out) {
+  return answer_on_pool(services_, context, {"ReportPaymentOrder"}, in, out, report_payment_order);
+}
+
 Reactor* CoreService::CreateAccount(Context* context, const core::CreateAccountRequest* in,
                                     core::CreateAccountResponse* out) {
   return answer_on_pool(services_, context, {"CreateAccount"}, in, out, create_account);

@@ -47,6 +47,8 @@ class CoreService final : public core::CoreDictService::CallbackService {
                              core::CancelPortabilityResponse* out) override;
   Reactor* LookupKey(Context* context, const core::LookupKeyRequest* in, core::LookupKeyResponse* out) override;
   Reactor* LookupKeys(Context* context, const core::LookupKeysRequest* in, core::LookupKeysResponse* out) override;
+  Reactor* ReportPaymentOrder(Context* context, const core::ReportPaymentOrderRequest* in,
+                              core::ReportPaymentOrderResponse* out) override;
   Reactor* CreateAccount(Context* context, const core::CreateAccountRequest* in,
                          core::CreateAccountResponse* out) override;
   Reactor* GetAccount(Context* context, const core::GetAccountRequest* in, core::GetAccountResponse* out) override;

@@ -65,6 +65,12 @@ Flight::Flight(const Services& services, ::grpc::CallbackServerContext& context,
   context_.AddInitialMetadata("x-request-id", call_.request_id());
   // Who sent none finds our trace by the request id, in the same line of the log.
   if (!metadata.traceparent.empty()) context_.AddInitialMetadata("traceparent", call_.trace().traceparent());
+  if (const auto& rate = call_.rate(); rate && rate->limit > 0) {
+    context_.AddInitialMetadata("x-ratelimit-limit", std::to_string(rate->limit));
+    context_.AddInitialMetadata("x-ratelimit-remaining", std::to_string(rate->remaining));
+    context_.AddInitialMetadata("x-ratelimit-reset",
+                                std::to_string(std::chrono::ceil<std::chrono::seconds>(rate->reset_after).count()));
+  }
 }
 
 std::string Flight::ip() const { return ip_of(context_.peer()); }

@@ -50,6 +50,9 @@ std::optional<Result<void>> look_up_in_memory(Handling& it, const core::LookupKe
 Result<void> look_up_key(Handling& it, const core::LookupKeyRequest& in, core::LookupKeyResponse& out);
 Result<void> look_up_keys(Handling& it, const core::LookupKeysRequest& in, core::LookupKeysResponse& out);
 
+Result<void> report_payment_order(Handling& it, const core::ReportPaymentOrderRequest& in,
+                                  core::ReportPaymentOrderResponse& out);
+
 Result<void> create_account(Handling& it, const core::CreateAccountRequest& in, core::CreateAccountResponse& out);
 Result<void> get_account(Handling& it, const core::GetAccountRequest& in, core::GetAccountResponse& out);
 Result<void> list_accounts(Handling& it, const core::ListAccountsRequest& in, core::ListAccountsResponse& out);

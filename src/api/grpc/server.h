@@ -21,6 +21,7 @@
 #include "api/chain.h"
 #include "api/fields.h"
 #include "api/health.h"
+#include "api/limits_port.h"
 #include "api/operations.h"
 #include "api/page_token.h"
 #include "net/tls.h"
@@ -53,6 +54,7 @@ struct Services {
   AdminPort* admin = nullptr;
   FieldRules fields;
   const Clock& clock;
+  LimitsPort* limits = nullptr;  // null: the calls about limits answer not_found
 };
 
 class Server {

@@ -80,6 +80,7 @@ std::vector<Route> entry_routes();
 std::vector<Route> account_routes();
 std::vector<Route> claim_routes();
 std::vector<Route> lookup_routes();
+std::vector<Route> payment_routes();
 std::vector<Route> audit_routes();
 std::vector<Route> admin_routes();
 std::vector<Route> open_routes();

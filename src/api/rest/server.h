@@ -21,6 +21,7 @@
 #include "api/chain.h"
 #include "api/fields.h"
 #include "api/health.h"
+#include "api/limits_port.h"
 #include "api/operations.h"
 #include "api/page_token.h"
 #include "net/tls.h"
@@ -58,6 +59,7 @@ struct Services {
   AdminPort* admin = nullptr;
   FieldRules fields;
   const Clock& clock;
+  LimitsPort* limits = nullptr;  // null: payment orders answer 404
 };
 
 class Server {

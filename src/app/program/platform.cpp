@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "api/grpc/library_log.h"
+#include "api/grpc/rls_server.h"
 #include "api/grpc/server.h"
 #include "api/rest/metrics_server.h"
 #include "api/rest/server.h"
@@ -14,6 +15,8 @@
 #include "app/figures.h"
 #include "app/health.h"
 #include "app/keyring.h"
+#include "app/limited_registry.h"
+#include "app/limits.h"
 #include "app/program/version.h"
 #include "app/record_cache.h"
 #include "app/storage.h"
@@ -22,11 +25,17 @@
 #include "base/periodic.h"
 #include "base/pool.h"
 #include "base/process_metrics.h"
+#include "clients/redis/limits_store.h"
+#include "clients/redis/official_store.h"
+#include "limits/leased_store.h"
 
 namespace chaveiro::app {
 namespace {
 
 namespace dir = directory;
+
+// Processes that may share the limits in Redis: what each may hold or count alone is its part of this.
+constexpr std::int64_t nodes_max = 8;
 
 std::string address_of(const Settings& settings) {
   if (!settings.bind.empty()) return settings.bind;
@@ -82,7 +91,14 @@ struct Platform::Parts {
 
   // The order is that of building; destruction goes back from the end.
   std::unique_ptr<Storage> storage;
-  std::unique_ptr<dir::EmbeddedRegistry> registry;
+  // Null: limits are kept in memory.
+  std::unique_ptr<redis::Client> state_redis;
+  std::unique_ptr<redis::LimitsStore> redis_limits;
+  std::unique_ptr<limits::LeasedStore> leased_limits;
+  std::unique_ptr<redis::OfficialStore> redis_policies;
+  std::unique_ptr<PlatformLimits> limits;
+  std::unique_ptr<dir::EmbeddedRegistry> embedded_registry;
+  std::unique_ptr<LimitedRegistry> registry;
   std::optional<dir::Accounts> accounts;
   std::optional<dir::Entries> entries;
   std::optional<dir::Claims> claims;
@@ -106,8 +122,12 @@ struct Platform::Parts {
   std::unique_ptr<api::grpc::Server> grpc;
   std::unique_ptr<api::rest::Server> rest;
   std::unique_ptr<api::rest::MetricsServer> metrics_server;
+  std::unique_ptr<limits::MemoryStore> rls_store;
+  std::unique_ptr<limits::Limiter> rls_limiter;
+  std::unique_ptr<api::grpc::RlsServer> rls;
 
-  std::optional<Periodic> health_worker, claims_worker, figures_worker, cache_worker, certificates_worker;
+  std::optional<Periodic> leases_worker, health_worker, claims_worker, figures_worker, cache_worker,
+      certificates_worker;
   bool has_demonstration = false;
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
@@ -153,9 +173,40 @@ struct Platform::Parts {
     return {};
   }
 
+  // Limits that several processes share lie in Redis.
+  Result<void> build_shared_buckets() {
+    if (settings.redis_state_url.empty()) return {};
+    TRY(redis::Options options, redis::parse_url(settings.redis_state_url.expose()));
+    options.client_name = "chaveiro-limits";
+    TRY(state_redis, redis::Client::create(std::move(options), {.log = logger.named("redis")}));
+    redis_limits = std::make_unique<redis::LimitsStore>(redis::LimitsStoreOptions{}, *state_redis, clock);
+    leased_limits =
+        std::make_unique<limits::LeasedStore>(limits::LeasedStoreOptions{.nodes_max = nodes_max}, *redis_limits, clock);
+    redis_policies = std::make_unique<redis::OfficialStore>(redis::OfficialStoreOptions{}, *state_redis, clock);
+    return {};
+  }
+
+  Result<void> build_limits(const Keyring& keyring) {
+    LimitsOptions options{.enabled = settings.rate_limit_enabled,
+                          .per_ip_and_minute = settings.rate_limit_per_minute,
+                          .rules_file = settings.rate_limit_rules};
+    TRY(options.official.category, limits::parse_category(settings.dict_category));
+    TRY_VOID(build_shared_buckets());
+    const auto note = [this](const dir::Context& context, std::string operation, std::string text) {
+      return storage->store().note(
+          {std::move(operation), "limit", context.caller.ispb,
+           dir::Actor{context.caller.subject, context.correlation_id}, clock.now(), std::move(text)},
+          context.deadline);
+    };
+    TRY(limits, PlatformLimits::make(std::move(options), redis_policies.get(), keyring.person_key(), note, clock,
+                                     logger.named("limits"), metrics));
+    return {};
+  }
+
   void build_directory(const Keyring& keyring) {
     const dir::KeyRules key_rules{settings.check_digits};
-    registry = std::make_unique<dir::EmbeddedRegistry>(clock);
+    embedded_registry = std::make_unique<dir::EmbeddedRegistry>(clock);
+    registry = std::make_unique<LimitedRegistry>(*embedded_registry, *limits);
     dir::Reads* const reads = record_cache.get();
     accounts.emplace(storage->store(), clock, dir::PersonRules{settings.check_digits}, reads);
     entries.emplace(storage->store(), *registry, clock, key_rules, dir::EntryOptions{}, reads);
@@ -169,7 +220,7 @@ struct Platform::Parts {
     TRY(revocations, api::Revocations::open(settings.data + "/revocations", clock));
     authenticator.emplace(auth_of(settings, keyring), clock, *revocations);
     TRY_VOID(authenticator->reload());
-    chain.emplace(api::ChainOptions{}, *authenticator, nullptr, clock, log.logger("access"), metrics);
+    chain.emplace(api::ChainOptions{}, *authenticator, limits.get(), clock, log.logger("access"), metrics);
     page_tokens.emplace(keyring.page_key(), clock);
     portabilities.emplace(*directory, keyring.page_key(), clock);
     if (record_cache) cache_admin.emplace(storage->store(), clock, *record_cache);
@@ -214,21 +265,43 @@ struct Platform::Parts {
     grpc_options.tls = tls;
     grpc_log = std::make_unique<api::grpc::LibraryLog>(logger.named("grpc"), clock);
     TRY(grpc, api::grpc::Server::start(grpc_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
-                                                      &*admin, fields, clock}));
+                                                      &*admin, fields, clock, limits.get()}));
     api::rest::ServerOptions rest_options;
     rest_options.address = address;
     rest_options.port = settings.http_port;
     rest_options.tls = tls;
     rest_options.metrics = &metrics;
     TRY(rest, api::rest::Server::start(rest_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
-                                                      &*admin, fields, clock}));
+                                                      &*admin, fields, clock, limits.get()}));
     if (settings.metrics_enabled) {
       TRY(metrics_server, api::rest::MetricsServer::start({address, settings.metrics_port}, metrics));
     }
     return {};
   }
 
+  // Envoy's Rate Limit Service, over rules and buckets of its own.
+  Result<void> build_rls() {
+    if (settings.rls_port == 0) return {};
+    if (settings.rls_rules.empty())
+      return fail_field("RLS_RULES", "must name a rules file where RLS_PORT is given", "BadSettings");
+    TRY(auto rules, read_envoy_rules(settings.rls_rules));
+    rls_store = std::make_unique<limits::MemoryStore>(limits::MemoryStoreOptions{}, clock);
+    rls_limiter = std::make_unique<limits::Limiter>(
+        limits::LimiterOptions{.nodes_max = nodes_max, .store_is_far = leased_limits != nullptr},
+        leased_limits ? static_cast<limits::Store&>(*leased_limits) : *rls_store, std::move(rules), clock, metrics);
+    TRY(rls, api::grpc::RlsServer::start({address_of(settings), settings.rls_port}, *rls_limiter));
+    logger.info("Envoy's Rate Limit Service is served", {{"port", rls->port()}});
+    return {};
+  }
+
   void start_workers() {
+    if (leased_limits) {
+      leases_worker.emplace(PeriodicOptions{.name = "leases", .interval = std::chrono::seconds{1}}, clock,
+                            logger.named("limits"), [this](Deadline deadline) {
+                              leased_limits->give_back(deadline);
+                              return Result<void>{};
+                            });
+    }
     if (record_cache) {
       cache_worker.emplace(PeriodicOptions{.name = "cache", .interval = std::chrono::milliseconds{50}}, clock,
                            logger.named("cache"), [this](Deadline deadline) {
@@ -282,6 +355,7 @@ Result<std::unique_ptr<Platform>> Platform::start(const Settings& settings, bool
   TRY(const Keyring keyring, Keyring::open_or_make(settings.data));
   auto parts = std::make_unique<Parts>(settings, log, clock);
   TRY_VOID(parts->build_storage(keyring, log));
+  TRY_VOID(parts->build_limits(keyring));
   parts->build_directory(keyring);
   if (demonstration && settings.app_env != "production") {
     TRY(const std::uint64_t made,
@@ -294,6 +368,7 @@ Result<std::unique_ptr<Platform>> Platform::start(const Settings& settings, bool
   TRY_VOID(parts->build_edges_chain(keyring, log));
   TRY_VOID(parts->build_health());
   TRY_VOID(parts->build_servers());
+  TRY_VOID(parts->build_rls());
   parts->start_workers();
   return std::unique_ptr<Platform>(new Platform(std::move(parts)));
 }
@@ -326,6 +401,12 @@ std::string Platform::greeting(const std::string& program) const {
 
 Result<void> Platform::reload() {
   Result<void> verdict = parts_->authenticator->reload();
+  if (auto rules = parts_->limits->reload(); !rules && verdict) verdict = std::move(rules).error();
+  if (parts_->rls_limiter) {
+    auto rules = read_envoy_rules(parts_->settings.rls_rules);
+    if (rules) parts_->rls_limiter->replace(std::move(*rules));
+    if (!rules && verdict) verdict = std::move(rules).error();
+  }
   if (parts_->tls) {
     if (auto reloaded = parts_->tls->reload(); !reloaded && verdict) verdict = std::move(reloaded);
   }
@@ -336,12 +417,13 @@ bool Platform::stop(Deadline deadline) {
   Parts& parts = *parts_;
   parts.health->drain();
   parts.grpc->not_ready();
-  for (auto* worker : {&parts.claims_worker, &parts.figures_worker, &parts.health_worker, &parts.cache_worker,
-                       &parts.certificates_worker}) {
+  for (auto* worker : {&parts.leases_worker, &parts.claims_worker, &parts.figures_worker, &parts.health_worker,
+                       &parts.cache_worker, &parts.certificates_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   const bool rest_whole = parts.rest->stop(deadline);
   parts.grpc->stop(deadline);
+  if (parts.rls) parts.rls->stop(deadline);
   const Pool::Left left = parts.pool->drain(deadline);
   if (parts.metrics_server) parts.metrics_server->stop(deadline);
   const bool told_everything = !*parts.saw_another_server.lock() && !parts.storage->shared() && left == Pool::Left{};

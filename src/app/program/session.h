@@ -46,6 +46,8 @@ void add_setting_flags(CLI::App& command, Session& session, std::initializer_lis
 void add_remote_commands(CLI::App& root, Session& session);
 // cache stats, get, explain, invalidate, warm, key
 void add_cache_commands(CLI::App& root, Session& session);
+// limits
+void add_limits_commands(CLI::App& root, Session& session);
 // serve, config, version, token, restore, audit verify
 void add_local_commands(CLI::App& root, Session& session);
 // db

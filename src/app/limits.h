@@ -1,0 +1,88 @@
+// app/limits.h
+//
+// The limits of the platform, put together from the settings: our own rules for addresses and callers, the regulator's policies for
+// what leaves for the registry, and the monitor of look-ups. Implements what the edges ask (api/chain.h, api/limits_port.h).
+//
+// Rules are the built-in ones, or those of RATE_LIMIT_RULES, read again by reload(). RATE_LIMIT_ENABLED=false switches our own rules
+// off; the regulator's are never off.
+//
+// Threads: any number at once.
+// Errors:  make: invalid, naming the setting or line and column of the rules file.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/chain.h"
+#include "api/limits_port.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "directory/store.h"
+#include "limits/limiter.h"
+#include "limits/memory_store.h"
+
+namespace chaveiro::app {
+
+struct LimitsOptions {
+  bool enabled = true;
+  std::int64_t per_ip_and_minute = 100;  // requests of callers that nobody knows; 0: not limited
+  std::string rules_file;                // "": the built-in rules
+  limits::OfficialOptions official;
+  limits::AbuseOptions abuse;
+};
+
+class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
+ public:
+  // `shared`: official buckets that other processes share; null: this process keeps them, in memory. Our own rules count in this process:
+  // they are asked on threads that must not wait. `person_key` names payers in buckets. `note` writes an audit record.
+  using Note = std::function<Result<void>(const directory::Context&, std::string operation, std::string text)>;
+  static Result<std::unique_ptr<PlatformLimits>> make(LimitsOptions options, limits::OfficialStore* shared,
+                                                      const Secret& person_key, Note note, const Clock& clock,
+                                                      Logger log, Registry& metrics);
+  ~PlatformLimits() override;
+
+  api::RateAnswer ask_ip(std::string_view ip) override;
+  void count_ip(std::string_view ip) override;
+  api::RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) override;
+
+  Result<api::LimitsOverview> show(const directory::Context& context, const std::string& rule,
+                                   std::size_t most) override;
+  Result<std::vector<limits::PolicyForecast>> forecast(const directory::Context& context,
+                                                       const api::ForecastRequest& request) override;
+  Result<void> reset(const directory::Context& context, const std::string& key) override;
+  Result<std::size_t> reload_rules(const directory::Context& context) override;
+  Result<bool> report_payment_order(const directory::Context& context, const api::PaymentOrder& order) override;
+
+  // Reads the rules again. Errors: the old ones stay in force.
+  Result<std::size_t> reload();
+
+  limits::OfficialLimits& official() { return official_; }
+  limits::AbuseMonitor& abuse() { return abuse_; }
+  std::string name_of_payer(std::string_view payer_id) const;
+
+ private:
+  PlatformLimits(LimitsOptions options, limits::OfficialStore* shared, std::shared_ptr<const limits::RuleSet> rules,
+                 const Secret& person_key, Note note, const Clock& clock, Logger log, Registry& metrics);
+  static Result<std::shared_ptr<const limits::RuleSet>> read_rules(const LimitsOptions& options);
+
+  const LimitsOptions options_;
+  const HmacKey payer_names_;
+  const Note note_;
+  const Clock& clock_;
+  limits::MemoryStore store_;
+  limits::Limiter limiter_;
+  limits::OfficialMemoryStore official_store_;
+  limits::OfficialLimits official_;
+  limits::AbuseMonitor abuse_;
+  Registry::Watch active_, overflowed_;
+};
+
+// A file of envoyproxy/ratelimit. Errors: invalid, with the file's name.
+Result<std::shared_ptr<const limits::RuleSet>> read_envoy_rules(const std::string& path);
+
+// The rules that hold where no file is given.
+std::string built_in_rules(std::int64_t per_ip_and_minute);
+
+}  // namespace chaveiro::app

@@ -1,0 +1,83 @@
+"""Limits as a client and an operator meet them: refusals that say when, rules that are read again, the regulator's buckets."""
+
+import json
+import unittest
+
+from harness import Platform
+
+PAYER = "12345678909"
+
+
+class Limits(unittest.TestCase):
+    def test_strangers_use_up_their_address_and_the_refusal_says_when(self):
+        with Platform(environment={"RATE_LIMIT_REQUESTS_PER_MINUTE": "5"}) as platform:
+            operator = platform.token()
+            for _ in range(20):
+                self.assertEqual(platform.rest("GET", "/health").status, 200)
+            for _ in range(20):
+                self.assertEqual(platform.rest("GET", "/api/v1/entries", token=operator).status, 200)
+            answers = [platform.rest("GET", "/api/v1/entries", token="nonsense") for _ in range(7)]
+            self.assertEqual([answer.status for answer in answers], [401] * 5 + [429] * 2)
+            self.assertGreater(int(answers[-1].headers["Retry-After"]), 0)
+            self.assertEqual(answers[-1].headers["X-RateLimit-Limit"], "5")
+            self.assertEqual(answers[-1].headers["X-RateLimit-Remaining"], "0")
+
+    def test_rules_are_checked_before_they_are_used_and_read_again_without_losing_counts(self):
+        with Platform() as platform:
+            rules = platform.folder / "rules.yaml"
+            rules.write_text("rules:\n  - name: listing\n    limit: {amount: 1x, period: 1m}\n    colour: red\n")
+            done = platform.run("limits", "rules", "check", str(rules))
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("line 3, column 21", done.stderr)
+            self.assertIn("line 4, column 5", done.stderr)
+            rules.write_text("rules:\n  - {name: listing, match: {operation: ListKeys}, per: [ispb], limit: {amount: 3, period: 1h}}\n")
+            self.assertEqual(platform.cli("limits", "rules", "check", str(rules))["rules"], 1)
+            platform.environment["RATE_LIMIT_RULES"] = str(rules)
+            platform.restart()
+            operator = platform.token()
+            list_keys = lambda: platform.rest("GET", "/api/v1/entries", token=operator)
+            self.assertEqual([list_keys().status for _ in range(5)], [200, 200, 200, 429, 429])
+            problem = list_keys().json
+            self.assertIn("listing", problem["detail"])
+            rules.write_text(rules.read_text().replace("amount: 3", "amount: 5").replace("per:", "on_change: additive, per:"))
+            platform.cli("limits", "reload")
+            self.assertEqual([list_keys().status for _ in range(4)], [200, 200, 429, 429])
+            bucket = platform.cli("limits", "show", "--rule", "listing")["buckets"][0]
+            self.assertEqual(bucket["key"].split("|")[0], "listing")
+            platform.cli("limits", "reset", bucket["key"])
+            self.assertEqual(list_keys().status, 200)
+
+    def test_look_ups_that_find_nobody_empty_the_bucket_of_the_payer(self):
+        with Platform(environment={"DICT_CATEGORY": "D"}) as platform:
+            operator = platform.token()
+
+            def look_up(number):
+                body = {"key_type": "EMAIL", "key": f"nobody{number}@example.com", "payer_id": PAYER, "end_to_end_id": f"E{number}"}
+                return platform.rest("POST", "/api/v1/lookups", body, token=operator)
+
+            self.assertEqual([look_up(number).status for number in range(6)], [404] * 5 + [429])
+            refused = look_up(7)
+            self.assertIn("ENTRIES_READ_USER_ANTISCAN", refused.json["detail"])
+            self.assertGreater(int(refused.headers["Retry-After"]), 0)
+            forecast = platform.cli("limits", "forecast", "getEntry", "--type", "EMAIL", "--payer", PAYER)
+            tokens = {row["policy"]: int(row.get("tokens", 0)) for row in forecast["policies"]}
+            self.assertEqual(tokens, {"ENTRIES_READ_USER_ANTISCAN": 0, "ENTRIES_READ_PARTICIPANT_ANTISCAN": 16000 - 15})
+            order = {"end_to_end_id": "E1", "payer_id": PAYER}
+            self.assertEqual(platform.rest("POST", "/api/v1/payment-orders", order, token=operator).status, 404)
+            metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
+            self.assertIn('dict_policy_tokens{ispb="12345678",policy="ENTRIES_READ_PARTICIPANT_ANTISCAN"} 15985', metrics)
+            self.assertNotIn(PAYER, metrics)
+
+    def test_a_recorded_day_is_played_without_a_server(self):
+        with Platform() as platform:
+            day = platform.folder / "day.ndjson"
+            call = {"operation": "getEntry", "key_type": "CPF", "participant": "12345678", "payer_id": PAYER, "status": 404, "took_ms": 40}
+            lines = [json.dumps({**call, "at": f"2026-11-21T10:00:0{second}Z", "end_to_end_id": f"E{second}"}) for second in range(7)]
+            day.write_text("\n".join(lines))
+            report = platform.cli("limits", "replay", str(day), "--category", "D")
+            self.assertEqual((report["calls"], report["allowed"], len(report["refused"])), (7, 5, 2))
+            self.assertEqual(report["refused"][0]["line"], 6)
+
+
+if __name__ == "__main__":
+    unittest.main()
