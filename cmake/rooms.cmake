@@ -124,6 +124,8 @@ endif()
 
 if(CHAVEIRO_TESTS)
   chaveiro_test(redis_limits_test SOURCES tests/integration/redis_limits_test.cpp LIBS chaveiro_clients_redis tests_support)
+  chaveiro_test(redis_over_admission_test SOURCES tests/integration/redis_over_admission_test.cpp
+                LIBS chaveiro_clients_redis tests_support LABELS serial)
 endif()
 
 # What both edges share (src/api), then the edges themselves.

@@ -39,7 +39,7 @@ LeasedStore::Stripe& LeasedStore::stripe_of(std::string_view key) const {
 
 std::int64_t LeasedStore::share_of(const Terms& terms) const {
   if (terms.lease == Lease::no) return 0;
-  const std::int64_t share = terms.numbers.capacity / 100 / std::max<std::int64_t>(1, options_.nodes_max);
+  const std::int64_t share = terms.numbers.capacity / 200 / std::max<std::int64_t>(1, options_.nodes_max);
   return share < 2 ? 0 : share;
 }
 

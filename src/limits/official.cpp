@@ -51,7 +51,7 @@ OfficialAsk OfficialLimits::participant_ask(const Policy& policy, std::string_vi
           .worst = worst_cost(policy)};
 }
 
-Result<OfficialPermit> OfficialLimits::prepare(const OfficialCall& call) const {
+Result<OfficialPermit> OfficialLimits::prepare(const OfficialCall& call) {
   OfficialPermit permit{.id = to_string(ids_.make(clock_.now())),
                         .participant = std::string(owner_of(call.participant)),
                         .end_to_end_id = std::string(call.end_to_end_id),
