@@ -2,8 +2,9 @@
 //
 // Shares of hot buckets, held by this process: instead of a round trip for each call, a node takes a share of a bucket from the store
 // behind and spends it by itself. A share is debited when it is taken, so that all nodes together never admit more than the bucket
-// would: overshoot is 0. What nodes may hold at once is at most 1 % of the capacity, and the store's bucket is that much smaller, so
-// that the bound holds in every stretch of time, not only from the beginning; 1 % is what leasing strands at worst.
+// would: overshoot is 0. What nodes may hold at once is at most half a percent of the capacity, and the store's bucket is that much
+// smaller, so that the bound holds in every stretch of time, not only from the beginning; both together, 1 % is what leasing strands at
+// worst.
 //
 // Only rules that say `lease`, with a token bucket or GCRA; small limits, whose 1 % is nothing, are asked directly.
 //
