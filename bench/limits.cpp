@@ -187,7 +187,7 @@ struct Pair {
 
   // Reservations and settlements by turns: each is one call over both buckets.
   void send(redis::Client& client, const std::string& now, redis::Callback done) {
-    char id[40];
+    char id[48];
     if (number++ % 2 == 0) {
       std::snprintf(id, sizeof id, "00000000-0000-7000-8000-%012llx", static_cast<unsigned long long>(number));
       waiting.push_back(id);
