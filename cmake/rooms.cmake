@@ -126,6 +126,8 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(redis_limits_test SOURCES tests/integration/redis_limits_test.cpp LIBS chaveiro_clients_redis tests_support)
   chaveiro_test(redis_over_admission_test SOURCES tests/integration/redis_over_admission_test.cpp
                 LIBS chaveiro_clients_redis tests_support LABELS serial)
+  chaveiro_test(redis_policies_failover_test SOURCES tests/integration/redis_policies_failover_test.cpp
+                LIBS chaveiro_clients_redis tests_support)
 endif()
 
 # What both edges share (src/api), then the edges themselves.

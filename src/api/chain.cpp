@@ -229,6 +229,7 @@ Result<void> Chain::Impl::admit(const RequestHead& head, Call::State& call) {
     if (answer.allowed) return {};
     Error error = fail(Code::exhausted, "RateLimited",
                        "the limit " + answer.rule + " of " + std::to_string(answer.limit) + " is reached");
+    error.violations.push_back({answer.rule, "is reached"});
     error.retry_after = answer.reset_after;
     return error;
   };

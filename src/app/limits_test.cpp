@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "app/limited_registry.h"
 #include "app/replay.h"
@@ -118,20 +120,34 @@ class PreparedRegistry final : public dir::Registry {
   Result<Registered> register_entry(const Registration&, Deadline) override {
     return fail(Code::unavailable, "Away", "away");
   }
-  Result<ForeignEntry> lookup(const dir::ForeignLookup&, Deadline) override {
+  Result<ForeignEntry> lookup(const dir::ForeignLookup& lookup, Deadline) override {
     ++asked;
-    return fail(code, "NotFound", "no such key");
+    if (code) return fail(*code, "NotFound", "no such key");
+    return ForeignEntry{dir::Entry{.id = {}, .key = lookup.key, .account = {.ispb = lookup.requesting}}};
   }
-  Code code = Code::not_found;
-  int asked = 0;
+  Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline) override {
+    ++asked;
+    return std::vector<bool>(check.keys.size(), true);
+  }
+  Result<std::vector<PolicyState>> policies(const dir::Ispb&, Deadline) override {
+    if (states.empty()) return fail(Code::unavailable, "NotSupported", "not told");
+    return states;
+  }
+  std::optional<Code> code = Code::not_found;
+  std::vector<PolicyState> states;
+  std::atomic<int> asked = 0;
 };
+
+dir::ForeignLookup look_up_for(std::string payer, dir::Urgency urgency = dir::Urgency::interactive) {
+  return {*dir::Key::parse(dir::KeyType::email, "ana@example.com", {}), *dir::Ispb::parse("12345678"), std::move(payer),
+          "E1", urgency};
+}
 
 TEST(LimitedRegistry, a_look_up_is_charged_by_its_answer_and_a_refused_one_never_leaves) {
   World world;
   PreparedRegistry behind;
-  LimitedRegistry registry(behind, *world.limits);
-  const dir::ForeignLookup lookup{*dir::Key::parse(dir::KeyType::email, "ana@example.com", {}),
-                                  *dir::Ispb::parse("12345678"), "11144477735", "E1"};
+  LimitedRegistry registry({}, behind, *world.limits, world.clock, Logger());
+  const dir::ForeignLookup lookup = look_up_for("11144477735");
   for (int i = 0; i < 5; ++i) EXPECT_EQ(registry.lookup(lookup, Deadline::never()).error().code, Code::not_found);
   const auto refused = registry.lookup(lookup, Deadline::never());
   EXPECT_EQ(refused.error().code, Code::exhausted);
@@ -140,6 +156,101 @@ TEST(LimitedRegistry, a_look_up_is_charged_by_its_answer_and_a_refused_one_never
   EXPECT_THAT(
       world.metrics.expose(),
       ::testing::HasSubstr("dict_policy_tokens{ispb=\"12345678\",policy=\"ENTRIES_READ_PARTICIPANT_ANTISCAN\"} 35"));
+}
+
+TEST(LimitedRegistry, four_thousand_distinct_look_ups_a_minute_pass_for_ten_minutes_in_category_d) {
+  World world({.official = {.category = limits::Category::d}});
+  PreparedRegistry behind;
+  behind.code.reset();
+  LimitedRegistry registry({}, behind, *world.limits, world.clock, Logger());
+  const dir::Caller caller = caller_of({dir::Role::operator_});
+  for (int call = 0; call < 40'000; ++call) {
+    world.clock.advance(15ms);
+    ASSERT_TRUE(world.limits->ask_ip("10.0.0.1").allowed);
+    ASSERT_TRUE(world.limits->ask_caller(caller, "LookupKey").allowed);
+    const auto found = registry.lookup(look_up_for(std::to_string(10'000'000'000 + call)), Deadline::never());
+    ASSERT_TRUE(found) << "call " << call << ": " << found.error().message;
+  }
+  EXPECT_EQ(behind.asked, 40'000);
+}
+
+TEST(LimitedRegistry, a_share_of_the_bucket_is_kept_for_those_who_wait) {
+  World world;
+  PreparedRegistry behind;
+  behind.code.reset();
+  LimitedRegistry registry({.waiting_max = 0}, behind, *world.limits, world.clock, Logger());
+  const auto made = [&](dir::Urgency urgency) {
+    int count = 0;
+    while (registry.lookup(look_up_for(std::to_string(10'000'000'000 + behind.asked), urgency), Deadline::never()))
+      ++count;
+    return count;
+  };
+  EXPECT_EQ(made(dir::Urgency::batch), 40) << "of the 50 of category H";
+  EXPECT_EQ(made(dir::Urgency::interactive), 10);
+}
+
+TEST(LimitedRegistry, a_batch_waits_for_its_turn_as_long_as_it_may) {
+  World world;
+  PreparedRegistry behind;
+  behind.code.reset();
+  LimitedRegistry registry({.waiting_max = 1}, behind, *world.limits, world.clock, Logger());
+  const auto batch = [&](Deadline deadline) {
+    return registry.lookup(look_up_for("11144477735", dir::Urgency::batch), deadline);
+  };
+  while (batch(Deadline::in(1ms)));
+  const int before = behind.asked;
+  EXPECT_EQ(batch(Deadline::in(1s)).error().code, Code::exhausted) << "tokens come at the next minute";
+  std::jthread waiter([&] { EXPECT_TRUE(batch(Deadline::in(1h))); });
+  while (registry.waiting() == 0) std::this_thread::yield();
+  EXPECT_EQ(batch(Deadline::in(1h)).error().code, Code::exhausted) << "one waits, and no more";
+  world.clock.advance(2min);
+  while (registry.waiting() > 0) {
+    registry.poke();
+    std::this_thread::yield();
+  }
+  waiter.join();
+  EXPECT_EQ(behind.asked, before + 1);
+}
+
+TEST(LimitedRegistry, checks_keys_within_the_ration_of_the_user) {
+  World world;
+  PreparedRegistry behind;
+  LimitedRegistry registry({}, behind, *world.limits, world.clock, Logger());
+  const auto check = [&](std::size_t keys, std::string user = "11144477735") {
+    return registry.check_keys(
+        {*dir::Ispb::parse("12345678"), std::move(user), std::vector<dir::Key>(keys, look_up_for("1").key)},
+        Deadline::never());
+  };
+  EXPECT_EQ(check(200)->size(), 200u);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(check(200));
+  EXPECT_EQ(check(1).error().reason, "KeysCheckLimitExceeded");
+  EXPECT_TRUE(check(1, "52998224725")) << "of another user";
+  EXPECT_EQ(check(201).error().code, Code::invalid);
+  EXPECT_EQ(behind.asked, 6);
+  const auto tokens = world.limits->official().show("12345678", Deadline::never());
+  for (const auto& it : *tokens)
+    if (it.policy == "KEYS_CHECK") {
+      EXPECT_EQ(it.balance, it.capacity - 6) << "what was not sent costs nothing";
+    }
+}
+
+TEST(LimitedRegistry, follows_the_registry_down_at_once_and_says_nothing_where_it_does_not_tell) {
+  World world;
+  PreparedRegistry behind;
+  LimitedRegistry registry({}, behind, *world.limits, world.clock, Logger());
+  EXPECT_EQ(*registry.mirror_once(Deadline::never()), 0u) << "nobody called yet";
+  static_cast<void>(registry.lookup(look_up_for("11144477735"), Deadline::never()));
+  EXPECT_EQ(*registry.mirror_once(Deadline::never()), 0u);
+  behind.states = {{"ENTRIES_READ_PARTICIPANT_ANTISCAN", 7, 50}, {"ENTRIES_WRITE", 36'000, 36'000}};
+  EXPECT_EQ(*registry.mirror_once(Deadline::never()), 1u);
+  for (const auto& it : *world.limits->official().show("12345678", Deadline::never())) {
+    if (it.policy == "ENTRIES_READ_PARTICIPANT_ANTISCAN") {
+      EXPECT_EQ(it.balance, 7);
+    }
+    if (it.policy == "POLICIES_LIST") {
+      EXPECT_EQ(it.balance, it.capacity - 1) << "only the answered one was charged";
+    }
+  }
 }
 
 TEST(Replay, tells_which_calls_of_a_day_would_have_been_refused) {

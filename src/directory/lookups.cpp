@@ -152,7 +152,7 @@ Result<EntryMemory::Shared> Lookups::from_registry(const Asked& asked, LookupSou
     }
   }
   TRY(auto answer, registry_.lookup({asked.request.key, asked.context.caller.ispb, *asked.request.payer_id,
-                                     *asked.request.end_to_end_id},
+                                     *asked.request.end_to_end_id, asked.request.urgency},
                                     asked.context.deadline));
   auto entry = std::make_shared<const Entry>(std::move(answer.entry));
   if (memory_ != nullptr) memory_->keep_foreign(asked.hash, entry, answer.cache_control, answer.age);

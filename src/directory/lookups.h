@@ -28,6 +28,7 @@ struct LookupRequest {
   Key key;
   std::optional<std::string> payer_id;  // PI-PayerId: CPF or CNPJ of the payer, digits only; needed for foreign keys
   std::optional<std::string> end_to_end_id;  // PI-EndToEndId: needed for foreign keys
+  Urgency urgency = Urgency::interactive;
 };
 
 enum class LookupSource : std::uint8_t { memory = 1, store, registry };

@@ -11,6 +11,18 @@ Result<Registry::Registered> EmbeddedRegistry::register_entry(const Registration
   return Registered{std::move(key), now, registration.owned_since.value_or(now)};
 }
 
+Result<std::vector<bool>> Registry::check_keys(const KeysCheck&, Deadline) {
+  return fail(Code::unavailable, "NotSupported", "this registry does not tell which keys exist");
+}
+
+Result<std::vector<Registry::PolicyState>> Registry::policies(const Ispb&, Deadline) {
+  return fail(Code::unavailable, "NotSupported", "this registry does not tell what its buckets hold");
+}
+
+Result<std::vector<bool>> EmbeddedRegistry::check_keys(const KeysCheck& check, Deadline) {
+  return std::vector<bool>(check.keys.size(), false);
+}
+
 Result<Registry::ForeignEntry> EmbeddedRegistry::lookup(const ForeignLookup&, Deadline) {
   return fail(Code::not_found, "NotFound", "no entry with this key");
 }

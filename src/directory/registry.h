@@ -9,17 +9,22 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/uuid.h"
 #include "directory/claim.h"
 
 namespace chaveiro::directory {
 
+// Whether somebody waits for the answer. Where there is too much to do, batches come last.
+enum class Urgency : std::uint8_t { interactive = 1, batch };
+
 struct ForeignLookup {
   Key key;
   Ispb requesting;
   std::string payer_id;       // CPF or CNPJ of the payer, digits only
   std::string end_to_end_id;  // the one that the payment order will carry
+  Urgency urgency = Urgency::interactive;
 };
 
 class Registry {
@@ -50,6 +55,23 @@ class Registry {
   };
   // Whose key is it, if it is not ours? Errors: not_found "NotFound", conflict "EntryBlocked", exhausted "RateLimited".
   virtual Result<ForeignEntry> lookup(const ForeignLookup& lookup, Deadline deadline) = 0;
+
+  // Which of these keys, 1 to 200 of them, have an entry anywhere: for a list of payees that a user brings. The answer is not for the
+  // user's eyes. Errors: unavailable "NotSupported" (this registry does not tell), exhausted "KeysCheckLimitExceeded".
+  struct KeysCheck {
+    Ispb requesting;
+    std::string user_id;  // CPF or CNPJ, digits only
+    std::vector<Key> keys;
+  };
+  virtual Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline deadline);
+
+  // How full the registry's own buckets of this participant are. Errors: unavailable "NotSupported".
+  struct PolicyState {
+    std::string name;
+    std::int64_t available = 0;
+    std::int64_t capacity = 0;
+  };
+  virtual Result<std::vector<PolicyState>> policies(const Ispb& participant, Deadline deadline);
 };
 
 // Makes EVPs, says yes to every registration and knows no foreign key.
@@ -58,6 +80,7 @@ class EmbeddedRegistry final : public Registry {
   explicit EmbeddedRegistry(const Clock& clock) : clock_(clock) {}
   Result<Registered> register_entry(const Registration& registration, Deadline deadline) override;
   Result<ForeignEntry> lookup(const ForeignLookup& lookup, Deadline deadline) override;
+  Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline deadline) override;
 
  private:
   const Clock& clock_;

@@ -245,6 +245,7 @@ Error refusal(const Answer& answer) {
   if (answer.tightest == nullptr) return error;
   const Said& said = *answer.tightest;
   error.message = "the limit " + said.rule + " of " + std::to_string(said.decision.limit) + " is reached";
+  error.violations.push_back({said.rule, "is reached"});
   if (said.decision.retry_after != never)
     error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(said.decision.retry_after);
   return error;

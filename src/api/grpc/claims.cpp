@@ -130,10 +130,14 @@ Result<void> complete_claim(Handling& it, const core::CompleteClaimRequest& in, 
   auto request_id = it.fields.may_request_id("request_id", in.request_id());
   TRY_VOID(it.fields.verdict());
   if (!request_id) request_id = it.call.sent_request_id();
-  TRY(const directory::Claim claim, it.directory().claims.complete(it.context(), {*id, request_id}));
-  put(*out.mutable_claim(), claim, it.context().caller.ispb);
-  if (claim.completed_entry) out.set_key_id(to_string(*claim.completed_entry));
-  return {};
+  const auto work = [&]() -> Result<std::string> {
+    TRY(const directory::Claim claim, it.directory().claims.complete(it.context(), {*id, request_id}));
+    core::CompleteClaimResponse made;
+    put(*made.mutable_claim(), claim, it.context().caller.ispb);
+    if (claim.completed_entry) made.set_key_id(to_string(*claim.completed_entry));
+    return made.SerializeAsString();
+  };
+  return answer_once_into(out, it, "grpc.CompleteClaim", request_id, {to_string(*id)}, work);
 }
 
 }  // namespace chaveiro::api::grpc

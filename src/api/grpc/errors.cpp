@@ -40,7 +40,7 @@ google::rpc::Status rich_status(const Error& inside, const std::string& request_
   request.set_request_id(request_id);
   attach(status, request);
 
-  if (!error.violations.empty()) {
+  if (!error.violations.empty() && error.code != Code::exhausted) {
     google::rpc::BadRequest bad;
     for (const FieldViolation& violation : error.violations) {
       auto& field = *bad.add_field_violations();
@@ -58,9 +58,13 @@ google::rpc::Status rich_status(const Error& inside, const std::string& request_
   }
   if (error.code == Code::exhausted) {
     google::rpc::QuotaFailure quota;
-    auto& violation = *quota.add_violations();
-    violation.set_subject(std::string(reason_of(error)));
-    violation.set_description(error.message);
+    const auto add = [&](const std::string& subject, const std::string& description) {
+      auto& violation = *quota.add_violations();
+      violation.set_subject(subject);
+      violation.set_description(description);
+    };
+    for (const FieldViolation& violation : error.violations) add(violation.field, violation.description);
+    if (error.violations.empty()) add(std::string(reason_of(error)), error.message);
     attach(status, quota);
   }
   if (error.retry_after || error.code == Code::exhausted) {

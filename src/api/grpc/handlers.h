@@ -64,4 +64,16 @@ Result<void> list_audit_events(Handling& it, const core::ListAuditEventsRequest&
                                core::ListAuditEventsResponse& out);
 Result<void> health_check(Handling& it, const google::protobuf::Empty& in, core::HealthCheckResponse& out);
 
+// The first answer of this request id (api/first_answers.h) as a message; `work` answers its bytes.
+template <class Message>
+Result<void> answer_once_into(Message& out, Handling& it, std::string_view operation,
+                              const std::optional<directory::RequestId>& request_id,
+                              std::initializer_list<std::string_view> content,
+                              const std::function<Result<std::string>()>& work) {
+  TRY(const std::string bytes,
+      answer_once(it.services.first_answers, it.context(), operation, request_id, content, work));
+  if (!out.ParseFromString(bytes)) return fail(Code::internal, "", "a stored first answer cannot be read");
+  return {};
+}
+
 }  // namespace chaveiro::api::grpc

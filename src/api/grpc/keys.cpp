@@ -31,14 +31,21 @@ Result<void> create_key(Handling& it, const core::CreateKeyRequest& in, core::Cr
   request.key_type = *type;
   request.account = *account;
   it.about("account", in.account_id());
-  TRY(const directory::Entry entry, it.directory().entries.create(it.context(), request));
-  out.set_key_id(to_string(entry.id));
-  put(*out.mutable_key(), entry.key);
-  out.set_status(entry_status_to(entry));
-  put(*out.mutable_created_at(), entry.created_at);
-  put(*out.mutable_key_ownership_date(), entry.owned_since);
-  out.set_request_id(to_string(entry.request_id));
-  return {};
+  const auto work = [&]() -> Result<std::string> {
+    TRY(const directory::Entry entry, it.directory().entries.create(it.context(), request));
+    core::CreateKeyResponse made;
+    made.set_key_id(to_string(entry.id));
+    put(*made.mutable_key(), entry.key);
+    made.set_status(entry_status_to(entry));
+    put(*made.mutable_created_at(), entry.created_at);
+    put(*made.mutable_key_ownership_date(), entry.owned_since);
+    made.set_request_id(to_string(entry.request_id));
+    return made.SerializeAsString();
+  };
+  return answer_once_into(
+      out, it, "grpc.CreateKey", request.request_id,
+      {to_string(request.key_type), request.key.value_or(""), to_string(request.account), to_string(request.reason)},
+      work);
 }
 
 Result<void> list_keys(Handling& it, const core::ListKeysRequest& in, core::ListKeysResponse& out) {

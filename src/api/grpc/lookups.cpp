@@ -7,8 +7,8 @@ namespace {
 constexpr int lookups_max = 100;
 
 // Payer and end-to-end id come as fields or, from v1's clients, as metadata.
-Result<directory::LookupRequest> request_from(Handling& it, const std::string& prefix,
-                                              const core::LookupKeyRequest& in) {
+Result<directory::LookupRequest> request_from(Handling& it, const std::string& prefix, const core::LookupKeyRequest& in,
+                                              directory::Urgency urgency = directory::Urgency::interactive) {
   Fields fields(it.services.fields);
   const auto key = key_from(fields, prefix + "key", in.key());
   auto payer = in.payer_id().empty() ? fields.may_tax_id("pi-payer-id", it.payer_id)
@@ -16,7 +16,7 @@ Result<directory::LookupRequest> request_from(Handling& it, const std::string& p
   auto end_to_end = in.end_to_end_id().empty() ? fields.may_end_to_end_id("pi-end-to-end-id", it.end_to_end_id)
                                                : fields.may_end_to_end_id(prefix + "end_to_end_id", in.end_to_end_id());
   TRY_VOID(fields.verdict());
-  return directory::LookupRequest{*key, std::move(payer), std::move(end_to_end)};
+  return directory::LookupRequest{*key, std::move(payer), std::move(end_to_end), urgency};
 }
 
 Result<void> answer(Result<directory::LookupAnswer> found, core::LookupKeyResponse& out) {
@@ -46,7 +46,8 @@ Result<void> look_up_keys(Handling& it, const core::LookupKeysRequest& in, core:
     return fail_field("lookups", "must be 1 to " + std::to_string(lookups_max));
   for (int i = 0; i < in.lookups_size(); ++i) {
     core::LookupKeysResponse::Answer& each = *out.add_answers();
-    const auto request = request_from(it, "lookups[" + std::to_string(i) + "].", in.lookups(i));
+    const auto request =
+        request_from(it, "lookups[" + std::to_string(i) + "].", in.lookups(i), directory::Urgency::batch);
     Result<void> outcome;
     if (!request)
       outcome = request.error();

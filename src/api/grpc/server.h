@@ -20,6 +20,7 @@
 #include "api/admin.h"
 #include "api/chain.h"
 #include "api/fields.h"
+#include "api/first_answers.h"
 #include "api/health.h"
 #include "api/limits_port.h"
 #include "api/operations.h"
@@ -54,7 +55,8 @@ struct Services {
   AdminPort* admin = nullptr;
   FieldRules fields;
   const Clock& clock;
-  LimitsPort* limits = nullptr;  // null: the calls about limits answer not_found
+  LimitsPort* limits = nullptr;           // null: the calls about limits answer not_found
+  FirstAnswers* first_answers = nullptr;  // null: the store decides on every repetition
 };
 
 class Server {

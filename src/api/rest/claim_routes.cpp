@@ -68,9 +68,14 @@ Result<Answer> complete(Exchange& exchange) {
   const auto id = exchange.in.read("id", &Fields::claim_id);
   const auto request_id = request_id_of(exchange, "CompleteClaim");
   TRY_VOID(exchange.in.verdict());
-  TRY(const auto claim,
-      exchange.services.directory.claims.complete(exchange.context(), {.id = *id, .request_id = request_id}));
-  return Answer{encode(claim)};
+  const auto work = [&]() -> Result<std::string> {
+    TRY(const auto claim,
+        exchange.services.directory.claims.complete(exchange.context(), {.id = *id, .request_id = request_id}));
+    return encode(claim);
+  };
+  TRY(std::string body, answer_once(exchange.services.first_answers, exchange.context(), "rest.CompleteClaim",
+                                    request_id, {to_string(*id)}, work));
+  return Answer{std::move(body)};
 }
 
 }  // namespace

@@ -27,8 +27,16 @@ Result<Answer> create(Exchange& exchange) {
   TRY_VOID(in.verdict());
   request.key_type = *type;
   request.account = *account;
-  TRY(const auto entry, exchange.services.directory.entries.create(exchange.context(), request));
-  return Answer{encode(entry)};
+  const auto work = [&]() -> Result<std::string> {
+    TRY(const auto entry, exchange.services.directory.entries.create(exchange.context(), request));
+    return encode(entry);
+  };
+  TRY(std::string body,
+      answer_once(exchange.services.first_answers, exchange.context(), "rest.CreateKey", request.request_id,
+                  {to_string(request.key_type), request.key.value_or(""), to_string(request.account),
+                   to_string(request.reason)},
+                  work));
+  return Answer{std::move(body)};
 }
 
 Result<Answer> get(Exchange& exchange) {

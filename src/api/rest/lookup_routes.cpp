@@ -60,7 +60,8 @@ void write_result(JsonWriter& out, const Result<directory::LookupAnswer>& answer
 Result<Answer> lookup_batch(Exchange& exchange) {
   std::vector<std::optional<LookupRequest>> requests;
   for (std::size_t i = 0; i < exchange.in.items("lookups"); ++i)
-    requests.push_back(request_of(exchange, item_path("lookups", i) + "."));
+    if (requests.push_back(request_of(exchange, item_path("lookups", i) + ".")); requests.back())
+      requests.back()->urgency = directory::Urgency::batch;
   TRY_VOID(exchange.in.verdict());
   JsonWriter out;
   out.begin_object().name("results").begin_list();

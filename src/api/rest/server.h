@@ -20,6 +20,7 @@
 #include "api/admin.h"
 #include "api/chain.h"
 #include "api/fields.h"
+#include "api/first_answers.h"
 #include "api/health.h"
 #include "api/limits_port.h"
 #include "api/operations.h"
@@ -60,6 +61,7 @@ struct Services {
   FieldRules fields;
   const Clock& clock;
   LimitsPort* limits = nullptr;  // null: payment orders answer 404
+  FirstAnswers* first_answers = nullptr;  // null: the store decides on every repetition
 };
 
 class Server {

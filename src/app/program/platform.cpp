@@ -25,8 +25,9 @@
 #include "base/periodic.h"
 #include "base/pool.h"
 #include "base/process_metrics.h"
+#include "clients/redis/idempotency_store.h"
 #include "clients/redis/limits_store.h"
-#include "clients/redis/official_store.h"
+#include "clients/redis/official_reapply.h"
 #include "limits/leased_store.h"
 
 namespace chaveiro::app {
@@ -96,6 +97,9 @@ struct Platform::Parts {
   std::unique_ptr<redis::LimitsStore> redis_limits;
   std::unique_ptr<limits::LeasedStore> leased_limits;
   std::unique_ptr<redis::OfficialStore> redis_policies;
+  std::unique_ptr<redis::OfficialReapply> lasting_policies;
+  std::unique_ptr<limits::IdempotencyStore> first_answer_store;
+  std::optional<api::FirstAnswers> first_answers;
   std::unique_ptr<PlatformLimits> limits;
   std::unique_ptr<dir::EmbeddedRegistry> embedded_registry;
   std::unique_ptr<LimitedRegistry> registry;
@@ -126,8 +130,8 @@ struct Platform::Parts {
   std::unique_ptr<limits::Limiter> rls_limiter;
   std::unique_ptr<api::grpc::RlsServer> rls;
 
-  std::optional<Periodic> leases_worker, health_worker, claims_worker, figures_worker, cache_worker,
-      certificates_worker;
+  std::optional<Periodic> leases_worker, policies_worker, failover_worker, health_worker, claims_worker, figures_worker,
+      cache_worker, certificates_worker;
   bool has_demonstration = false;
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
@@ -183,6 +187,8 @@ struct Platform::Parts {
     leased_limits =
         std::make_unique<limits::LeasedStore>(limits::LeasedStoreOptions{.nodes_max = nodes_max}, *redis_limits, clock);
     redis_policies = std::make_unique<redis::OfficialStore>(redis::OfficialStoreOptions{}, *state_redis, clock);
+    lasting_policies = std::make_unique<redis::OfficialReapply>(redis::OfficialReapplyOptions{}, *redis_policies,
+                                                                *state_redis, clock, metrics);
     return {};
   }
 
@@ -198,7 +204,7 @@ struct Platform::Parts {
            dir::Actor{context.caller.subject, context.correlation_id}, clock.now(), std::move(text)},
           context.deadline);
     };
-    TRY(limits, PlatformLimits::make(std::move(options), redis_policies.get(), keyring.person_key(), note, clock,
+    TRY(limits, PlatformLimits::make(std::move(options), lasting_policies.get(), keyring.person_key(), note, clock,
                                      logger.named("limits"), metrics));
     return {};
   }
@@ -206,7 +212,8 @@ struct Platform::Parts {
   void build_directory(const Keyring& keyring) {
     const dir::KeyRules key_rules{settings.check_digits};
     embedded_registry = std::make_unique<dir::EmbeddedRegistry>(clock);
-    registry = std::make_unique<LimitedRegistry>(*embedded_registry, *limits);
+    registry = std::make_unique<LimitedRegistry>(LimitedRegistryOptions{}, *embedded_registry, *limits, clock,
+                                                 logger.named("limits"));
     dir::Reads* const reads = record_cache.get();
     accounts.emplace(storage->store(), clock, dir::PersonRules{settings.check_digits}, reads);
     entries.emplace(storage->store(), *registry, clock, key_rules, dir::EntryOptions{}, reads);
@@ -256,6 +263,7 @@ struct Platform::Parts {
   }
 
   Result<void> build_servers() {
+    build_first_answers();
     TRY(tls, tls_of(settings));
     const std::string address = address_of(settings);
     const api::FieldRules fields{dir::KeyRules{settings.check_digits}};
@@ -265,14 +273,14 @@ struct Platform::Parts {
     grpc_options.tls = tls;
     grpc_log = std::make_unique<api::grpc::LibraryLog>(logger.named("grpc"), clock);
     TRY(grpc, api::grpc::Server::start(grpc_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
-                                                      &*admin, fields, clock, limits.get()}));
+                                                      &*admin, fields, clock, limits.get(), &*first_answers}));
     api::rest::ServerOptions rest_options;
     rest_options.address = address;
     rest_options.port = settings.http_port;
     rest_options.tls = tls;
     rest_options.metrics = &metrics;
     TRY(rest, api::rest::Server::start(rest_options, {*chain, *directory, *portabilities, *page_tokens, *pool, *health,
-                                                      &*admin, fields, clock, limits.get()}));
+                                                      &*admin, fields, clock, limits.get(), &*first_answers}));
     if (settings.metrics_enabled) {
       TRY(metrics_server, api::rest::MetricsServer::start({address, settings.metrics_port}, metrics));
     }
@@ -294,7 +302,31 @@ struct Platform::Parts {
     return {};
   }
 
+  // The first answers of request ids: those that other processes gave too, where they share a Redis.
+  void build_first_answers() {
+    if (state_redis)
+      first_answer_store = std::make_unique<redis::IdempotencyStore>(redis::IdempotencyStoreOptions{}, *state_redis);
+    else
+      first_answer_store = std::make_unique<limits::IdempotencyMemoryStore>(limits::IdempotencyMemoryOptions{}, clock);
+    first_answers.emplace(limits::IdempotencyOptions{}, *first_answer_store, clock, metrics);
+  }
+
   void start_workers() {
+    policies_worker.emplace(PeriodicOptions{.name = "policies", .interval = std::chrono::minutes{1}}, clock,
+                            logger.named("limits"), [this](Deadline deadline) -> Result<void> {
+                              TRY_VOID(registry->mirror_once(deadline));
+                              return {};
+                            });
+    if (lasting_policies) {
+      failover_worker.emplace(PeriodicOptions{.name = "fail-over", .interval = std::chrono::seconds{1}}, clock,
+                              logger.named("limits"), [this](Deadline deadline) -> Result<void> {
+                                TRY(const std::size_t again, lasting_policies->run_once(deadline));
+                                if (again > 0)
+                                  logger.warn("another Redis answers: reservations of the last seconds were said again",
+                                              {{"reservations", again}});
+                                return {};
+                              });
+    }
     if (leased_limits) {
       leases_worker.emplace(PeriodicOptions{.name = "leases", .interval = std::chrono::seconds{1}}, clock,
                             logger.named("limits"), [this](Deadline deadline) {
@@ -417,8 +449,8 @@ bool Platform::stop(Deadline deadline) {
   Parts& parts = *parts_;
   parts.health->drain();
   parts.grpc->not_ready();
-  for (auto* worker : {&parts.leases_worker, &parts.claims_worker, &parts.figures_worker, &parts.health_worker,
-                       &parts.cache_worker, &parts.certificates_worker}) {
+  for (auto* worker : {&parts.leases_worker, &parts.policies_worker, &parts.failover_worker, &parts.claims_worker,
+                       &parts.figures_worker, &parts.health_worker, &parts.cache_worker, &parts.certificates_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   const bool rest_whole = parts.rest->stop(deadline);

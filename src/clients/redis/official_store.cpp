@@ -176,6 +176,20 @@ if step == 'reserve' then
     end
   end
   return answer
+elseif step == 'hold' then
+  -- id, time, then for each bucket: refill, period, capacity, how, worst. KEYS: buckets, marker of the reservation
+  if redis.call('EXISTS', KEYS[#KEYS]) == 1 then return 0 end
+  for i = 1, #KEYS - 1 do
+    local at = 6 + (i - 1) * 5
+    local s = terms(at, redis.call('GET', KEYS[i]))
+    if not string.find(s.holds, ARGV[4], 1, true) then
+      local worst = argument(at + 4)
+      s.holds = s.holds .. struct.pack('>ddc36', now + argument(5), worst, ARGV[4])
+      s.held = s.held + worst
+      save(KEYS[i], s, balance(s))
+    end
+  end
+  return 1
 elseif step == 'settle' then
   -- id, is it late, life of a look-up in ms, number of buckets, then for each: refill, period, capacity, how, cost, empties, floor or "",
   -- credit. KEYS: buckets, marker of the reservation, look-up or none
@@ -328,6 +342,21 @@ Result<limits::OfficialVerdict> OfficialStore::reserve(const std::string& id, co
     verdict.views.push_back(view);
   }
   return verdict;
+}
+
+Result<void> OfficialStore::hold_again(const std::string& id, const std::vector<OfficialAsk>& asks, Micros time,
+                                       Deadline deadline) {
+  Call call = begin("hold");
+  call.args.push_back(id);
+  call.add(time.count());
+  for (const OfficialAsk& ask : asks) {
+    call.keys.push_back(key_of(ask));
+    call.add(ask.terms);
+    call.add(ask.worst);
+  }
+  call.keys.push_back(options_.prefix + "settled|" + id);
+  TRY_VOID(call.run(client_, deadline));
+  return {};
 }
 
 Result<limits::OfficialSettled> OfficialStore::settle(const std::string& id, const std::vector<OfficialAsk>& asks,

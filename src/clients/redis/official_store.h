@@ -36,6 +36,10 @@ class OfficialStore final : public limits::OfficialStore {
   Result<limits::OfficialSettled> settle(const std::string& id, const std::vector<limits::OfficialAsk>& asks,
                                          const std::vector<limits::OfficialCharge>& charges,
                                          const std::string& end_to_end, Deadline deadline) override;
+  // A reservation that the server may have forgotten (official_reapply.h): holds its worst cases for `time`, whether there is room or
+  // not, where neither its holds nor its settling are known.
+  Result<void> hold_again(const std::string& id, const std::vector<limits::OfficialAsk>& asks, Micros time,
+                          Deadline deadline);
   Result<bool> credit(const std::string& end_to_end, Deadline deadline) override;
   Result<limits::OfficialView> look(const limits::OfficialAsk& ask, Deadline deadline) override;
   Result<limits::OfficialView> correct(const limits::OfficialAsk& ask, limits::Correction correction,
