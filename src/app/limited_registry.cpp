@@ -7,6 +7,10 @@ namespace chaveiro::app {
 
 using limits::Outcome;
 
+namespace {
+constexpr std::chrono::seconds settle_time{1};
+}
+
 Outcome outcome_of(const Error& error) {
   switch (error.code) {
     case Code::not_found:
@@ -33,11 +37,10 @@ Outcome outcome_of(const Error& error) {
 }
 
 template <class T>
-Result<T> LimitedRegistry::settled(const limits::OfficialPermit& permit, Result<T> answer, int status_if_good,
-                                   Deadline deadline) {
+Result<T> LimitedRegistry::settled(const limits::OfficialPermit& permit, Result<T> answer, int status_if_good) {
   const Outcome outcome = answer ? Outcome::status(status_if_good) : outcome_of(answer.error());
-  // What cannot be settled now ends by itself, at the worst case.
-  static_cast<void>(limits_.official().settle(permit, outcome, deadline));
+  // Also after the caller's deadline, a moment longer. What cannot be settled now ends by itself, at the worst case.
+  static_cast<void>(limits_.official().settle(permit, outcome, Deadline::in(settle_time)));
   return answer;
 }
 
@@ -62,7 +65,7 @@ Result<directory::Registry::Registered> LimitedRegistry::register_entry(const Re
   const std::string participant = to_string(registration.account.ispb);
   const std::string_view operation = registration.completes ? "completeClaim" : "createEntry";
   TRY(const auto permit, reserve({.call = {operation}, .participant = participant}, deadline));
-  return settled(permit, behind_.register_entry(registration, deadline), 201, deadline);
+  return settled(permit, behind_.register_entry(registration, deadline), 201);
 }
 
 Result<directory::Registry::ForeignEntry> LimitedRegistry::lookup(const directory::ForeignLookup& lookup,
@@ -78,7 +81,7 @@ Result<directory::Registry::ForeignEntry> LimitedRegistry::lookup(const director
                .urgency =
                    lookup.urgency == directory::Urgency::batch ? limits::Urgency::batch : limits::Urgency::interactive},
               deadline));
-  auto found = settled(permit, behind_.lookup(lookup, deadline), 200, deadline);
+  auto found = settled(permit, behind_.lookup(lookup, deadline), 200);
   limits_.abuse().looked_up(participant, payer, found ? 200 : outcome_of(found.error()).http_status);
   return found;
 }
@@ -92,12 +95,12 @@ Result<std::vector<bool>> LimitedRegistry::check_keys(const KeysCheck& check, De
   TRY(const auto permit, reserve({.call = {"checkKeys"}, .participant = participant}, deadline));
   const auto many = limits_.abuse().check_keys(user, static_cast<std::int64_t>(check.keys.size()));
   if (!many) {
-    static_cast<void>(limits_.official().settle(permit, Outcome::never_sent(), deadline));
+    static_cast<void>(limits_.official().settle(permit, Outcome::never_sent(), Deadline::in(settle_time)));
     return many.error();
   }
   if (*many)
     log_.warn("a user has more keys checked today than is recommended", {{"participant", participant}, {"user", user}});
-  return settled(permit, behind_.check_keys(check, deadline), 200, deadline);
+  return settled(permit, behind_.check_keys(check, deadline), 200);
 }
 
 Result<std::vector<directory::Registry::PolicyState>> LimitedRegistry::policies(const directory::Ispb& participant,
@@ -106,10 +109,10 @@ Result<std::vector<directory::Registry::PolicyState>> LimitedRegistry::policies(
   TRY(const auto permit, reserve({.call = {"bucketStates"}, .participant = name}, deadline));
   auto states = behind_.policies(participant, deadline);
   if (!states && states.error().reason == "NotSupported") {
-    static_cast<void>(limits_.official().settle(permit, Outcome::never_sent(), deadline));
+    static_cast<void>(limits_.official().settle(permit, Outcome::never_sent(), Deadline::in(settle_time)));
     return states;
   }
-  return settled(permit, std::move(states), 200, deadline);
+  return settled(permit, std::move(states), 200);
 }
 
 Result<std::size_t> LimitedRegistry::mirror_once(Deadline deadline) {

@@ -53,7 +53,7 @@ class LimitedRegistry final : public directory::Registry {
  private:
   Result<limits::OfficialPermit> reserve(const limits::OfficialCall& call, Deadline deadline);
   template <class T>
-  Result<T> settled(const limits::OfficialPermit& permit, Result<T> answer, int status_if_good, Deadline deadline);
+  Result<T> settled(const limits::OfficialPermit& permit, Result<T> answer, int status_if_good);
 
   const LimitedRegistryOptions options_;
   directory::Registry& behind_;

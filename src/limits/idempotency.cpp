@@ -27,7 +27,7 @@ Result<Idempotency::Ran> Idempotency::run(const IdempotencyKey& key, Deadline de
   const Deadline patience = deadline.capped(options_.wait_max);
   for (;;) {
     const std::uint64_t seen = state_.with([](const State& it) { return it.finished; });
-    TRY(Begun begun, store_.begin(key, options_.lease, deadline));
+    TRY(Begun begun, store_.begin(key, options_.lease, deadline.capped(options_.store_time_max)));
     switch (begun.kind) {
       case Begun::Kind::first:
         return work_as_first(key, begun.fence, deadline, work);
@@ -56,9 +56,9 @@ Result<Idempotency::Ran> Idempotency::work_as_first(const IdempotencyKey& key, s
   Result<StoredAnswer> answer = work();
   // An answer that cannot be stored is given all the same: the work is done, and the store behind it knows its request id.
   if (answer && is_kept(answer->status)) {
-    static_cast<void>(store_.finish(key, fence, *answer, deadline));
+    static_cast<void>(store_.finish(key, fence, *answer, deadline.capped(options_.store_time_max)));
   } else {
-    static_cast<void>(store_.abandon(key, fence, deadline));
+    static_cast<void>(store_.abandon(key, fence, deadline.capped(options_.store_time_max)));
   }
   poke();
   if (!answer) return std::move(answer).error();

@@ -66,9 +66,10 @@ class IdempotencyStore {
 };
 
 struct IdempotencyOptions {
-  Micros lease{30'000'000};    // how long the first may be silent before a duplicate takes over
-  Micros wait_max{5'000'000};  // how long a duplicate waits for the first; 0: it is told "in progress" at once
-  Micros ask_again{50'000};    // how often a duplicate asks a store elsewhere
+  Micros lease{30'000'000};        // how long the first may be silent before a duplicate takes over
+  Micros wait_max{5'000'000};      // how long a duplicate waits for the first; 0: it is told "in progress" at once
+  Micros ask_again{50'000};        // how often a duplicate asks a store elsewhere
+  Micros store_time_max{500'000};  // the longest that a step waits for the store
 };
 
 class Idempotency {

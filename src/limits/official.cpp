@@ -77,7 +77,8 @@ Result<OfficialPermit> OfficialLimits::prepare(const OfficialCall& call) {
 Result<OfficialPermit> OfficialLimits::reserve(const OfficialCall& call, Deadline deadline) {
   TRY(OfficialPermit permit, prepare(call));
   if (permit.asks.empty()) return permit;
-  TRY(const OfficialVerdict verdict, store_.reserve(permit.id, permit.asks, options_.settle_timeout, deadline));
+  TRY(const OfficialVerdict verdict,
+      store_.reserve(permit.id, permit.asks, options_.settle_timeout, deadline.capped(options_.store_time_max)));
   show_tokens(permit, verdict.views);
   for (std::size_t i = 0; !verdict.allowed && i < permit.asks.size(); ++i) {
     const OfficialView& view = verdict.views[i];
@@ -112,7 +113,8 @@ Result<void> OfficialLimits::settle(const OfficialPermit& permit, Outcome outcom
     }
     charges.push_back(charge);
   }
-  TRY(const OfficialSettled settled, store_.settle(permit.id, permit.asks, charges, permit.end_to_end_id, deadline));
+  TRY(const OfficialSettled settled,
+      store_.settle(permit.id, permit.asks, charges, permit.end_to_end_id, deadline.capped(options_.store_time_max)));
   show_tokens(permit, settled.views);
   if (outcome.kind == Outcome::Kind::answered && outcome.http_status == 429 && !settled.repeated) {
     metrics_

@@ -49,6 +49,7 @@ struct OfficialOptions {
   SilentPoints silent;
   double kept_share = 0.2;            // of a participant's bucket, for interactive calls; 0: none
   Micros settle_timeout{10'000'000};  // a call that is not settled by then costs the worst case
+  Micros store_time_max{500'000};     // the longest that a call waits for the store
   int evidence = 3;                   // answers of /policies in a row that show more, before we believe it
   double headroom_alarm = 0.1;        // a participant's bucket below this share of its capacity is alarmed; 0: never
 };

@@ -1,11 +1,37 @@
 """Limits as a client and an operator meet them: refusals that say when, rules that are read again, the regulator's buckets."""
 
+import contextlib
 import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
 import unittest
 
 from harness import Platform
 
 PAYER = "12345678909"
+
+
+@contextlib.contextmanager
+def redis_server():
+    """A Redis on a free port; yields its URL and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="chaveiro-e2e-redis-") as folder:
+        process = subprocess.Popen(
+            ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL
+        )
+        try:
+            while True:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+            yield f"redis://127.0.0.1:{port}/0", process
+        finally:
+            process.kill()
+            process.wait()
 
 
 class Limits(unittest.TestCase):
@@ -67,6 +93,57 @@ class Limits(unittest.TestCase):
             metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
             self.assertIn('dict_policy_tokens{ispb="12345678",policy="ENTRIES_READ_PARTICIPANT_ANTISCAN"} 15985', metrics)
             self.assertNotIn(PAYER, metrics)
+
+    def test_a_repetition_gets_the_first_answer_even_when_the_entry_has_gone_on(self):
+        with Platform() as platform:
+            operator = platform.token("operator")
+            account = platform.rest("GET", "/api/v1/accounts", token=operator).json["accounts"][0]["id"]
+
+            def create(key):
+                body = {"key_type": "EVP", "account_id": account}
+                return platform.rest("POST", "/api/v1/entries", body, token=operator, headers={"Idempotency-Key": key})
+
+            first = create("order-1")
+            self.assertEqual(first.status, 201)
+            self.assertEqual(create("order-1").json, first.json)
+            platform.rest("POST", f"/api/v1/entries/{first.json['id']}/delete", {"reason": "USER_REQUESTED"}, token=operator)
+            self.assertEqual(create("order-1").json, first.json)
+            self.assertNotEqual(create("order-2").json["id"], first.json["id"])
+            metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
+            self.assertIn("idempotency_repeated_total 2", metrics)
+            platform.restart()
+            # The process has forgotten; the store still knows that this id was used.
+            self.assertEqual(create("order-1").json["type"].rsplit(":", 1)[1], "RequestIdAlreadyUsed")
+
+    def test_two_processes_share_the_buckets_of_the_regulator_and_first_answers_in_redis(self):
+        with redis_server() as (url, redis), contextlib.ExitStack() as stack:
+            environment = {"DICT_CATEGORY": "D", "REDIS_STATE_URL": url}
+            one = stack.enter_context(Platform(environment=environment))
+            two = Platform(environment=environment)
+            two.data.mkdir(mode=0o700)
+            shutil.copy(one.data / "installation.key", two.data / "installation.key")  # one installation, two processes
+            stack.enter_context(two)
+            token = one.token("operator")
+
+            def look_up(platform, number):
+                body = {"key_type": "EMAIL", "key": f"nobody{number}@example.com", "payer_id": PAYER, "end_to_end_id": f"E{number}"}
+                return platform.rest("POST", "/api/v1/lookups", body, token=token)
+
+            self.assertEqual([look_up(one if n % 2 else two, n).status for n in range(7)], [404] * 5 + [429] * 2)
+            account = one.rest("GET", "/api/v1/accounts", token=token).json["accounts"][0]["id"]
+            body, header = {"key_type": "EVP", "account_id": account}, {"Idempotency-Key": "order-1"}
+            first = one.rest("POST", "/api/v1/entries", body, token=token, headers=header)
+            self.assertEqual(first.status, 201)
+            self.assertEqual(two.rest("POST", "/api/v1/entries", body, token=token, headers=header).json, first.json)
+
+            redis.kill()
+            redis.wait()
+            begin = time.monotonic()
+            self.assertGreaterEqual(look_up(one, 8).status, 500, "official buckets are never passed by")
+            self.assertEqual(one.rest("POST", "/api/v1/lookups", {"key_type": "EMAIL", "key": "ana.souza@example.com"}, token=token).status // 100, 2)
+            again = one.rest("POST", "/api/v1/entries", body, token=token, headers=header)
+            self.assertEqual(again.json["id"], first.json["id"], "the store knows the request")
+            self.assertLess(time.monotonic() - begin, 20, "nothing hangs")
 
     def test_a_recorded_day_is_played_without_a_server(self):
         with Platform() as platform:
