@@ -237,7 +237,7 @@ void over_redis() {
 
   redis::LimitsStore store({}, *client, clock);
   limits::LeasedStore node({.nodes_max = 2}, store, clock);
-  const auto terms = *limits::make_terms("hot", {.amount = 1'000'000'000, .period = 1s, .burst = 1'000'000'000},
+  const auto terms = *limits::make_terms("hot", {.amount = 20'000'000, .period = 1s, .burst = 20'000'000},
                                          limits::OnChange::as_is, limits::Lease::yes);
   for (int round = 0; round < rounds; ++round)
     leased.push_back(on_threads(2, [&](const std::atomic<bool>& stop) {
