@@ -111,14 +111,17 @@ Refusal refusal_of(const ::grpc::Status& status) {
       for (const auto& violation : bad.field_violations()) refusal.fields.push_back(violation.field());
     if (any.UnpackTo(&resource)) refusal.resource = resource;
     if (any.UnpackTo(&retry)) refusal.retry = retry;
-    refusal.quota = refusal.quota || any.Is<google::rpc::QuotaFailure>();
+    if (google::rpc::QuotaFailure quota; any.UnpackTo(&quota)) {
+      refusal.quota = true;
+      for (const auto& violation : quota.violations()) refusal.quotas.push_back(violation.subject());
+    }
   }
   return refusal;
 }
 
 GrpcEdge::GrpcEdge()
     : authenticator(auth_options(*this), clock, *revocations),
-      chain({}, authenticator, nullptr, clock, log.logger("api"), metrics) {
+      chain({}, authenticator, &limits, clock, log.logger("api"), metrics) {
   CHECK(authenticator.reload().has_value());
   pool = std::make_unique<Pool>(PoolOptions{.name = "edge", .workers = 4}, clock, log.logger("pool"), metrics);
   start();

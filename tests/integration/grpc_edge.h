@@ -105,6 +105,14 @@ class PlayedAdmin final : public api::AdminPort {
   Guarded<api::LogSettings> settings_{api::LogSettings{"info", 100}};
 };
 
+// Limits that answer what they are told.
+struct ToldLimits final : api::RateLimits {
+  Guarded<api::RateAnswer> caller;
+  api::RateAnswer ask_ip(std::string_view) override { return {}; }
+  void count_ip(std::string_view) override {}
+  api::RateAnswer ask_caller(const directory::Caller&, std::string_view) override { return *caller.lock(); }
+};
+
 // What a client learns from a failed call.
 struct Refusal {
   ::grpc::StatusCode code = ::grpc::StatusCode::OK;
@@ -115,6 +123,7 @@ struct Refusal {
   std::optional<google::rpc::ResourceInfo> resource;
   std::optional<google::rpc::RetryInfo> retry;
   bool quota = false;
+  std::vector<std::string> quotas;  // subjects of QuotaFailure
 };
 Refusal refusal_of(const ::grpc::Status& status);
 
@@ -171,6 +180,7 @@ struct GrpcEdge : testing::Test {
 
   std::unique_ptr<api::Revocations> revocations = api::Revocations::open("", clock).value();
   api::Authenticator authenticator;
+  ToldLimits limits;
   api::Chain chain;
   api::PageTokens page_tokens{installation, clock};
   api::Portabilities portabilities{directory, installation, clock};

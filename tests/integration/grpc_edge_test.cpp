@@ -167,6 +167,27 @@ TEST_F(GrpcEdgeTest, another_participants_key_is_not_told_apart_from_none) {
   EXPECT_EQ(foreign.reason, get_key().reason);
 }
 
+TEST_F(GrpcEdgeTest, tells_what_a_limit_leaves_and_a_refusal_names_the_limit_and_when) {
+  *limits.caller.lock() = {
+      .allowed = true, .limit = 500, .remaining = 7, .reset_after = std::chrono::milliseconds{1'500}};
+  core::ListKeysResponse list;
+  ASSERT_TRUE(call(&Stub::ListKeys, core::ListKeysRequest(), list).ok());
+  EXPECT_EQ(initial_metadata.find("x-ratelimit-limit")->second, "500");
+  EXPECT_EQ(initial_metadata.find("x-ratelimit-remaining")->second, "7");
+  EXPECT_EQ(initial_metadata.find("x-ratelimit-reset")->second, "2");
+  *limits.caller.lock() = {
+      .allowed = false, .limit = 500, .remaining = 0, .reset_after = std::chrono::milliseconds{1'500}, .rule = "reads"};
+  const Refusal refused = refusal_of(call(&Stub::ListKeys, core::ListKeysRequest(), list));
+  EXPECT_EQ(refused.code, StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(refused.reason, "RateLimited");
+  EXPECT_EQ(refused.quotas, std::vector<std::string>{"reads"});
+  EXPECT_TRUE(refused.fields.empty());
+  ASSERT_TRUE(refused.retry);
+  EXPECT_EQ(refused.retry->retry_delay().seconds(), 1);
+  EXPECT_EQ(refused.retry->retry_delay().nanos(), 500'000'000);
+  EXPECT_EQ(initial_metadata.find("x-ratelimit-remaining")->second, "0");
+}
+
 TEST_F(GrpcEdgeTest, a_full_pool_answers_with_a_delay_and_memory_hits_still_pass) {
   make_key(common::KEY_TYPE_CPF, cpf_1);
   core::LookupKeyRequest lookup;
