@@ -60,7 +60,7 @@ struct Services {
   AdminPort* admin = nullptr;
   FieldRules fields;
   const Clock& clock;
-  LimitsPort* limits = nullptr;  // null: payment orders answer 404
+  LimitsPort* limits = nullptr;           // null: payment orders answer 404
   FirstAnswers* first_answers = nullptr;  // null: the store decides on every repetition
 };
 
