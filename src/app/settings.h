@@ -67,6 +67,7 @@ struct Settings {
   std::uint32_t rate_limit_per_minute = 0;
   std::string rate_limit_rules;
   std::string dict_category;
+  bool lookup_abuse_tighten = false;
   std::uint16_t rls_port = 0;
   std::string rls_rules;
 

@@ -197,6 +197,7 @@ struct Platform::Parts {
                           .per_ip_and_minute = settings.rate_limit_per_minute,
                           .rules_file = settings.rate_limit_rules};
     TRY(options.official.category, limits::parse_category(settings.dict_category));
+    if (settings.lookup_abuse_tighten) options.abuse.tighten = limits::Tighten::yes;
     TRY_VOID(build_shared_buckets());
     const auto note = [this](const dir::Context& context, std::string operation, std::string text) {
       return storage->store().note(
