@@ -82,7 +82,10 @@ Result<directory::Registry::ForeignEntry> LimitedRegistry::lookup(const director
                    lookup.urgency == directory::Urgency::batch ? limits::Urgency::batch : limits::Urgency::interactive},
               deadline));
   auto found = settled(permit, behind_.lookup(lookup, deadline), 200);
-  limits_.abuse().looked_up(participant, payer, found ? 200 : outcome_of(found.error()).http_status);
+  const int status = found ? 200 : outcome_of(found.error()).http_status;
+  for (const limits::Suspicion it : limits_.abuse().looked_up(participant, payer, status))
+    log_.warn("look-ups have become suspicious",
+              {{"participant", participant}, {"user", payer}, {"suspicion", to_string(it)}});
   return found;
 }
 
