@@ -65,12 +65,25 @@ TEST_F(PoliciesFailOver, charges_and_holds_of_the_last_seconds_are_said_again_to
   server.kill();
   server.start();
   hear_of_it();
-  EXPECT_EQ(*reapply_->run_once(soon()), 3u);
+  const auto again = reapply_->run_once(soon());
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again, 3u);
   EXPECT_EQ(balance_and_held(0), std::pair(79L, 20L));
   EXPECT_EQ(balance_and_held(1), std::pair(46L, 3L));
   EXPECT_EQ(*reapply_->run_once(soon()), 0u);
   settle(open, found);
   EXPECT_EQ(balance_and_held(0), std::pair(78L, 0L));
+}
+
+TEST_F(PoliciesFailOver, a_step_whose_answer_was_lost_may_be_sent_again) {
+  tests::RedisServer server;
+  connect(server.url());
+  const std::string id = reserve();
+  EXPECT_TRUE(store_->reserve(id, asks, 10s, soon())->allowed);
+  EXPECT_EQ(balance_and_held(0), std::pair(100L, 20L));
+  settle(id, not_found);
+  settle(id, not_found);
+  EXPECT_EQ(balance_and_held(0), std::pair(80L, 0L));
 }
 
 TEST_F(PoliciesFailOver, the_next_reservation_says_everything_again_before_it_is_admitted) {

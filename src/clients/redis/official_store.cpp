@@ -157,19 +157,21 @@ if step == 'reserve' then
   for i = 1, #KEYS do
     local at = 6 + (i - 1) * 6
     local s = terms(at, values[i])
-    if string.find(s.holds, ARGV[4], 1, true) then return redis.error_reply('EXISTS this reservation was made before') end
     all[i] = s
     s.b = balance(s)
-    if s.b - s.held - argument(at + 5) < 1 then allowed = false end
+    s.known = string.find(s.holds, ARGV[4], 1, true) ~= nil
+    if not s.known and s.b - s.held - argument(at + 5) < 1 then allowed = false end
   end
   answer[1] = allowed and 1 or 0
   for i = 1, #KEYS do
     local s = all[i]
     if allowed then
-      local worst = argument(6 + (i - 1) * 6 + 4)
-      s.holds = s.holds .. struct.pack('>ddc36', now + argument(5), worst, ARGV[4])
-      s.held = s.held + worst
-      save(KEYS[i], s, s.b)
+      if not s.known then
+        local worst = argument(6 + (i - 1) * 6 + 4)
+        s.holds = s.holds .. struct.pack('>ddc36', now + argument(5), worst, ARGV[4])
+        s.held = s.held + worst
+        save(KEYS[i], s, s.b)
+      end
       answer[i + 1] = {s.b, s.held, s.charged}
     else
       answer[i + 1] = packed(s)
@@ -297,6 +299,14 @@ const Script& official_script() {
   return made;
 }
 
+namespace {
+// The steps that a reservation's id makes repeat-safe: sent again when their answer was lost.
+const Script& repeatable_script() {
+  static const Script made(script_text, Access::idempotent);
+  return made;
+}
+}  // namespace
+
 // One call of the script, put together.
 struct OfficialStore::Call {
   std::vector<std::string> keys;
@@ -310,7 +320,8 @@ struct OfficialStore::Call {
   Result<Value> run(Client& client, Deadline deadline) const {
     const std::vector<std::string_view> key_views(keys.begin(), keys.end());
     const std::vector<std::string_view> arg_views(args.begin(), args.end());
-    return checked(client.eval(official_script(), key_views, arg_views, deadline));
+    const bool repeatable = args[2] != "credit" && args[2] != "correct";
+    return checked(client.eval(repeatable ? repeatable_script() : official_script(), key_views, arg_views, deadline));
   }
 };
 
