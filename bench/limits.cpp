@@ -273,6 +273,7 @@ int plot(const char* path) {
     const int base = 20 + (number + 1) * row - 10;
     add("<text x=\"4\" y=\"" + std::to_string(base - 30) + "\">" + std::string(to_string(algorithm)) + "</text>");
     std::vector<int> admitted(seconds, 0);
+    std::string grey, blue;
     for (int second = 0; second < seconds; ++second) {
       const int asked = second >= 50 && second < 70 ? 20 : 2;
       for (int i = 0; i < asked; ++i) {
@@ -282,13 +283,14 @@ int plot(const char* path) {
         ++admitted[static_cast<std::size_t>(second)];
       }
       const int x = left + second * (width - left) / seconds;
-      const auto bar = [&](int count, const char* colour) {
-        add("<rect x=\"" + std::to_string(x) + "\" y=\"" + std::to_string(base - count * 3) +
-            "\" width=\"2\" height=\"" + std::to_string(count * 3) + "\" fill=\"" + colour + "\"/>");
+      const auto bar = [&](std::string& line, int count) {
+        if (count > 0) line += "M" + std::to_string(x) + " " + std::to_string(base) + "v-" + std::to_string(count * 3);
       };
-      bar(asked, "#dddddd");
-      bar(admitted[static_cast<std::size_t>(second)], "#2266aa");
+      bar(grey, asked);
+      bar(blue, admitted[static_cast<std::size_t>(second)]);
     }
+    for (const auto& [line, colour] : {std::pair(grey, "#dddddd"), std::pair(blue, "#2266aa")})
+      add("<path d=\"" + line + "\" stroke=\"" + colour + "\" stroke-width=\"2\"/>");
     int most = 0;
     for (int from = 0; from < seconds; ++from) {
       int sum = 0;
