@@ -21,7 +21,7 @@
 #include "base/guarded.h"
 #include "clients/redis/client.h"
 #include "clients/redis/limits_store.h"
-#include "clients/redis/official_store.h"
+#include "clients/redis/official_script.h"
 #include "limits/leased_store.h"
 #include "tests/support/redis_server.h"
 
@@ -182,6 +182,10 @@ Rate pipelined(const std::function<void(redis::Callback)>& send) {
 
 struct Pair {
   std::string user = "{policies}:user|0001|V2", psp = "{policies}:psp|12345678|ANTISCAN";
+  limits::OfficialTerms terms{1'000'000, 60s, 1'000'000'000, limits::Refill::whole_periods};
+  std::string worst_user = redis::official_argument(terms, {20, 0});
+  std::string worst_psp = redis::official_argument(terms, {3, 0});
+  std::string charge = redis::official_argument(terms, {1, 0, 0, 0, 0});
   std::vector<std::string> waiting;  // reserved, not settled
   std::uint64_t number = 0;
 
@@ -192,9 +196,7 @@ struct Pair {
       std::snprintf(id, sizeof id, "00000000-0000-7000-8000-%012llx", static_cast<unsigned long long>(number));
       waiting.push_back(id);
       const std::string_view keys[] = {user, psp};
-      const std::string_view args[] = {now,        "",           "reserve", id,   "10000000", "1000000",
-                                       "60000000", "1000000000", "1",       "20", "0",        "1000000",
-                                       "60000000", "1000000000", "1",       "3",  "0"};
+      const std::string_view args[] = {now, "", "reserve", id, "10000000", worst_user, worst_psp};
       client.send_script(redis::official_script(), keys, args, Deadline::in(2s), std::move(done));
       return;
     }
@@ -202,9 +204,7 @@ struct Pair {
     waiting.pop_back();
     const std::string marker = "{policies}:settled|" + settled;
     const std::string_view keys[] = {user, psp, marker};
-    const std::string_view args[] = {now,        "",           "settle", settled, "0", "1000", "2", "1000000",
-                                     "60000000", "1000000000", "1",      "1",     "0", "",     "0", "1000000",
-                                     "60000000", "1000000000", "1",      "1",     "0", "",     "0"};
+    const std::string_view args[] = {now, "", "settle", settled, "0", "1000", charge, charge};
     client.send_script(redis::official_script(), keys, args, Deadline::in(2s), std::move(done));
   }
 };

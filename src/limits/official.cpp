@@ -80,24 +80,37 @@ Result<OfficialPermit> OfficialLimits::reserve(const OfficialCall& call, Deadlin
   TRY(const OfficialVerdict verdict,
       store_.reserve(permit.id, permit.asks, options_.settle_timeout, deadline.capped(options_.store_time_max)));
   show_tokens(permit, verdict.views);
-  for (std::size_t i = 0; !verdict.allowed && i < permit.asks.size(); ++i) {
-    const OfficialView& view = verdict.views[i];
+  if (verdict.allowed) return permit;
+  return refused(permit, verdict.views, deadline);
+}
+
+// Names every bucket that lacks room; the call is allowed when the last of them has it.
+Error OfficialLimits::refused(const OfficialPermit& permit, const std::vector<OfficialView>& views, Deadline deadline) {
+  Error error = fail(Code::exhausted, "RateLimited", "");
+  std::optional<Micros> wait{Micros{0}};
+  for (std::size_t i = 0; i < permit.asks.size(); ++i) {
+    const OfficialView& view = views[i];
     if (view.balance - view.held - permit.asks[i].kept >= 1) continue;
     const std::string name(permit.policies[i]->name);
     metrics_.counter("dict_policy_refused_total", "Calls that an official bucket did not allow.", {{"policy", name}})
         .add();
-    Error error = fail(Code::exhausted, "RateLimited", "the bucket of policy " + name + " is empty");
+    error.message += (error.message.empty() ? "the bucket of policy " : ", and that of ") + name + " is empty";
     error.violations.push_back(
         {name, std::to_string(view.balance) + " tokens, " + std::to_string(view.held) + " held"});
-    if (view.allowed_at) {
-      TRY(const OfficialState state, store_.state(permit.asks[i], deadline));
-      error.retry_after =
-          std::chrono::ceil<std::chrono::milliseconds>(Micros{std::max<std::int64_t>(0, *view.allowed_at - state.at)});
-      error.message += "; allowed at " + to_rfc3339(wall(*view.allowed_at, state.at));
-    }
-    return error;
+    const auto state = view.allowed_at ? store_.state(permit.asks[i], deadline.capped(options_.store_time_max))
+                                       : Result<OfficialState>(OfficialState{});
+    if (!state) return state.error();
+    if (!view.allowed_at)
+      wait.reset();
+    else if (wait)
+      wait = std::max(*wait, Micros{*view.allowed_at - state->at});
   }
-  return permit;
+  if (error.message.empty()) error.message = "the official buckets do not allow the call now";
+  if (wait) {
+    error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*wait);
+    error.message += "; allowed at " + to_rfc3339(clock_.now() + *wait);
+  }
+  return error;
 }
 
 Result<void> OfficialLimits::settle(const OfficialPermit& permit, Outcome outcome, Deadline deadline) {

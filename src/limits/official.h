@@ -146,6 +146,7 @@ class OfficialLimits {
   };
 
   Result<OfficialPermit> prepare(const OfficialCall& call);
+  Error refused(const OfficialPermit& permit, const std::vector<OfficialView>& views, Deadline deadline);
   OfficialAsk participant_ask(const Policy& policy, std::string_view participant) const;
   Category category_of(std::string_view participant) const;
   std::string_view owner_of(std::string_view participant) const;

@@ -130,6 +130,23 @@ TEST(OfficialLimits, refuse_by_name_and_tell_when) {
   EXPECT_TRUE(world.call(call, 200));
 }
 
+TEST(OfficialLimits, a_refusal_names_every_empty_bucket_and_the_time_when_the_last_has_room) {
+  World world({.category = Category::h});
+  const auto call = World::look_up(person);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(world.call(call, 404));
+  for (int i = 0; i < 15; ++i) ASSERT_TRUE(world.call(call, 200));
+  ASSERT_TRUE(world.call(call, 404));
+  EXPECT_EQ(world.tokens(call, 0), -15);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(world.call(World::look_up("52998224725"), 200));
+  EXPECT_EQ(world.tokens(call, 1), 0);
+  const auto refused = world.reserve(call);
+  ASSERT_FALSE(refused);
+  ASSERT_EQ(refused.error().violations.size(), 2u);
+  EXPECT_EQ(refused.error().violations[0].field, "ENTRIES_READ_USER_ANTISCAN_V2");
+  EXPECT_EQ(refused.error().violations[1].field, "ENTRIES_READ_PARTICIPANT_ANTISCAN");
+  EXPECT_EQ(*refused.error().retry_after, 8min);
+}
+
 TEST(OfficialLimits, hold_the_worst_case_while_a_call_is_in_flight) {
   World world;
   const auto call = World::look_up(person);

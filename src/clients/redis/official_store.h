@@ -61,7 +61,4 @@ class OfficialStore final : public limits::OfficialStore {
   Guarded<std::optional<std::int64_t>> time_for_tests_;
 };
 
-// The script, for benchmarks that call it by other means.
-const Script& official_script();
-
 }  // namespace chaveiro::redis
