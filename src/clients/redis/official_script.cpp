@@ -61,7 +61,7 @@ local function quick()
       texts[i] = sub(text, 1, 120) .. sp('>d', held) .. sub(text, 129) .. sp('>dd', now + tonumber(ARGV[5]), worst) .. id
     end
     lives[i] = ceil((ceil(max(0, capacity - balance + held) / refill) + 2) * period / 1000) + 60000
-    answer[i + 1] = {balance, held, charged}
+    answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = balance, held, charged
   end
   for i = 1, count do call('SET', KEYS[i], texts[i], 'PX', lives[i]) end
   if settles then
@@ -216,7 +216,7 @@ if step == 'reserve' then
         s.held = s.held + s.worst
         save(KEYS[i], s, s.b)
       end
-      answer[i + 1] = {s.b, s.held, s.charged}
+      answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = s.b, s.held, s.charged
     else
       answer[i + 1] = packed(s)
     end
@@ -264,7 +264,7 @@ elseif step == 'settle' then
     end
     local b = balance(s)
     if found or text then save(KEYS[i], s, b) end
-    answer[i + 1] = {b, s.held, s.charged}
+    answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = b, s.held, s.charged
   end
   if not repeated then
     redis.call('SET', marker, '1', 'PX', 600000)

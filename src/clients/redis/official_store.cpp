@@ -42,13 +42,21 @@ Result<OfficialState> unpacked(std::string_view text) {
   return state;
 }
 
-Result<OfficialView> view_from(const OfficialAsk& ask, const Value& reply) {
-  if (reply.is_text()) {
-    TRY(const OfficialState state, unpacked(reply.text));
-    return view_of(ask.terms, state, ask.kept);
+// A number, then three for each bucket, or its whole value where the call was refused.
+Result<std::vector<OfficialView>> views_from(const std::vector<OfficialAsk>& asks, const Value& reply) {
+  const std::vector<Value>& items = reply.items;
+  const bool whole = items.size() == asks.size() + 1;
+  if (!whole && items.size() != 3 * asks.size() + 1) return unexpected();
+  std::vector<OfficialView> views;
+  for (std::size_t i = 0; i < asks.size(); ++i) {
+    if (!whole) {
+      views.push_back({items[3 * i + 1].integer, items[3 * i + 2].integer, items[3 * i + 3].integer, std::nullopt});
+      continue;
+    }
+    TRY(const OfficialState state, unpacked(items[i + 1].text));
+    views.push_back(view_of(asks[i].terms, state, asks[i].kept));
   }
-  if (reply.items.size() != 3) return unexpected();
-  return OfficialView{reply.items[0].integer, reply.items[1].integer, reply.items[2].integer, std::nullopt};
+  return views;
 }
 
 }  // namespace
@@ -90,13 +98,8 @@ Result<limits::OfficialVerdict> OfficialStore::reserve(const std::string& id, co
     call.add(ask.terms, {ask.worst, ask.kept});
   }
   TRY(const Value reply, call.run(client_, deadline));
-  if (reply.items.size() != asks.size() + 1) return unexpected();
-  limits::OfficialVerdict verdict{.allowed = reply.items[0].integer == 1, .views = {}};
-  for (std::size_t i = 0; i < asks.size(); ++i) {
-    TRY(OfficialView view, view_from(asks[i], reply.items[i + 1]));
-    verdict.views.push_back(view);
-  }
-  return verdict;
+  TRY(auto views, views_from(asks, reply));
+  return limits::OfficialVerdict{.allowed = reply.items[0].integer == 1, .views = std::move(views)};
 }
 
 Result<void> OfficialStore::hold_again(const std::string& id, const std::vector<OfficialAsk>& asks, Micros time,
@@ -140,13 +143,8 @@ Result<limits::OfficialSettled> OfficialStore::settle(const std::string& id, con
   if (!reply && reply.error().message.find("no such reservation") != std::string::npos)
     return fail(Code::not_found, "ReservationUnknown", "no such reservation, or it was settled long ago");
   if (!reply) return std::move(reply).error();
-  if (reply->items.size() != asks.size() + 1) return unexpected();
-  limits::OfficialSettled settled{.repeated = reply->items[0].integer == 1, .views = {}};
-  for (std::size_t i = 0; i < asks.size(); ++i) {
-    TRY(OfficialView view, view_from(asks[i], reply->items[i + 1]));
-    settled.views.push_back(view);
-  }
-  return settled;
+  TRY(auto views, views_from(asks, *reply));
+  return limits::OfficialSettled{.repeated = reply->items[0].integer == 1, .views = std::move(views)};
 }
 
 Result<bool> OfficialStore::credit(const std::string& end_to_end, Deadline deadline) {
