@@ -57,7 +57,7 @@ class Tree:
 
 
 def is_test(path: str) -> bool:
-    return path.endswith("_test.cpp")
+    return path.endswith(("_test.cpp", "_test.h"))
 
 
 class Rooms:
