@@ -4,6 +4,9 @@
 // 32 K keys of 36 bytes, values of 64 bytes, keys asked by Zipf 0.99 from a buffer of their own. Each figure is nanoseconds a call,
 // the median of seven rounds of 0.3 s, ours and the peer's in turn; `over_ns` is the difference that the goal speaks of. A hit of the
 // tiered cache answers level, age and a value that may be kept; get/l1_in_place reads the value where it lies.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,12 +15,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "cache/map_tier.h"
 #include "cache/tiered.h"
+#include "clients/redis/cache_tier.h"
 #include "clients/sqlite/cache_tier.h"
 
 namespace chaveiro::cache {
@@ -91,6 +96,35 @@ void compare(const char* name, const Block& ours, const char* peer_name, const B
       name, a.median, peer_name, b.median, b.median / a.median, a.median - b.median);
 }
 
+// A redis-server on a unix socket in the folder; none where it is not installed.
+class RedisServer {
+ public:
+  explicit RedisServer(const std::string& folder) : path_(folder + "/redis.sock"), pid_(::fork()) {
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path_.c_str(), "--save", "", "--appendonly",
+             "no", "--dir", folder.c_str(), "--logfile", "/dev/null", nullptr);
+    ::_exit(127);
+  }
+  ~RedisServer() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  RedisServer(const RedisServer&) = delete;
+  RedisServer& operator=(const RedisServer&) = delete;
+  // Nothing: there is no server.
+  std::unique_ptr<redis::Client> client() const {
+    redis::Options options;
+    options.endpoints = {{.host = {}, .path = path_}};
+    auto made = redis::Client::create(std::move(options));
+    return made && (*made)->wait_ready(Deadline::in(5s)) ? std::move(*made) : nullptr;
+  }
+
+ private:
+  const std::string path_;
+  const pid_t pid_;
+};
+
 void run() {
   const SystemClock clock;
   Registry metrics;
@@ -146,7 +180,7 @@ void run() {
       },
       asked);
 
-  const auto beside = [&](const char* name, Tier& tier, std::size_t size) {
+  const auto beside = [&](const char* name, const char* peer, Tier& tier, std::size_t size) {
     TieredOptions options{.name = name, .ttl = 1h};
     options.l1.enabled = false;
     auto far = Tiered<std::string>::make(options, {.clock = clock, .metrics = metrics, .l2 = &tier}).value();
@@ -159,7 +193,7 @@ void run() {
             sum += static_cast<std::uint64_t>((*far->get(requests[i], soon())->value)[3]);
           return sum;
         },
-        std::string(tier.kind()) == "map" ? "the level in memory" : "the level in SQLite",
+        peer,
         [&](std::size_t from, std::size_t count) {
           std::uint64_t sum = 0;
           for (std::size_t i = from; i < from + count; ++i) sum += tier.get(requests[i], soon()).value()->bytes.size();
@@ -168,12 +202,19 @@ void run() {
         size);
   };
   MapTier map(clock);
-  beside("get/l2", map, asked);
+  beside("get/l2", "the level in memory", map, asked);
   const std::string folder = "/tmp/tiered_bench_" + std::to_string(getpid());
   std::filesystem::create_directory(folder);
   {
     const auto sqlite = clients::sqlite::CacheTier::open({.path = folder + "/cache.db"}, clock).value();
-    beside("get/l2_sqlite", *sqlite, asked);
+    beside("get/l2_sqlite", "the level in SQLite", *sqlite, asked);
+  }
+  {
+    const RedisServer server(folder);
+    if (const auto client = server.client()) {
+      const auto redis = redis::CacheTier::create({}, *client, clock, metrics).value();
+      beside("get/l2_redis", "the level in Redis", *redis, asked);
+    }
   }
   std::filesystem::remove_all(folder);
 }

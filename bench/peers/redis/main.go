@@ -1,6 +1,6 @@
 // rueidis under the workload of bench/redis.cpp: so many goroutines, each with one command in flight.
 //
-//	redispeer ADDRESS get|set|incr IN_FLIGHT SECONDS
+//	redispeer ADDRESS get|set|incr|tracked IN_FLIGHT SECONDS
 //
 // prints commands a second, CPU microseconds a command and the median latency in microseconds.
 package main
@@ -21,6 +21,7 @@ import (
 )
 
 const keys = 100_000
+const trackedKeys = 1_000
 
 func cpu() time.Duration {
 	var usage syscall.Rusage
@@ -32,7 +33,7 @@ func main() {
 	operation := os.Args[2]
 	in_flight, _ := strconv.Atoi(os.Args[3])
 	seconds, _ := strconv.ParseFloat(os.Args[4], 64)
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{os.Args[1]}, DisableCache: true})
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{os.Args[1]}, DisableCache: operation != "tracked"})
 	if err != nil {
 		panic(err)
 	}
@@ -48,6 +49,8 @@ func main() {
 		switch operation {
 		case "get":
 			_, err = client.Do(ctx, client.B().Get().Key(name).Build()).ToString()
+		case "tracked":
+			_, err = client.DoCache(ctx, client.B().Get().Key(names[n*2654435761%trackedKeys]).Cache(), time.Minute).ToString()
 		case "set":
 			err = client.Do(ctx, client.B().Set().Key(name).Value(value).Build()).Error()
 		default:
