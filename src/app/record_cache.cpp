@@ -240,6 +240,12 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
   return {};
 }
 
+void RecordCache::expect(const dir::Key& key, const dir::Digest& hash) {
+  thread_local std::string name;
+  keys_.entry_by_key(name, to_string(key.type()), key.value(), hash);
+  entries_->expect(name);
+}
+
 std::optional<RecordCache::Shared> RecordCache::peek(const dir::Key& key, const dir::Digest& hash) {
   thread_local std::string name;
   keys_.entry_by_key(name, to_string(key.type()), key.value(), hash);

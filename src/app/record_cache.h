@@ -53,6 +53,7 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   ~RecordCache() override;
 
   // For look-ups.
+  void expect(const directory::Key& key, const directory::Digest& hash) override;
   std::optional<Shared> peek(const directory::Key& key, const directory::Digest& hash) override;
   Result<Shared> get(const directory::Key& key, const directory::Digest& hash, Deadline deadline) override;
   Shared foreign(const directory::Digest& hash) override;

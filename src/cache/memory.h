@@ -120,6 +120,11 @@ class Memory {
     return std::optional<V>(std::in_place, *view);
   }
   View<V> read(KeySeen key) { return View<V>(core_, bytes_of(key)); }
+  // A read of this key will follow: its line of the index is on its way from now on.
+  void expect(KeySeen key) const {
+    const Section section;
+    core_.prefetch_line(core_.hash(bytes_of(key)));
+  }
   // Reads all, their waits for memory overlapping. out[i] is written where the answer's bit i is set; at most 64 keys.
   std::uint64_t get_many(std::span<const K> keys, std::span<V> out)
     requires(!Traits::boxed)

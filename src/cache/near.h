@@ -116,6 +116,9 @@ class Near {
     read(*view, fn);
     return true;
   }
+  void expect(std::string_view key) {
+    any([&](auto& memory) { memory.expect(key); });
+  }
   static std::vector<Stamps::Cell> cells_of(const PackedHead& head, std::string_view rest) {
     Held<V> held;
     read_tail(head, rest, held);

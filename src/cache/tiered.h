@@ -75,6 +75,8 @@ class Tiered final : public Administered {
   template <class Fn>
   bool peek_with(std::string_view key, Fn&& fn);
 
+  // A look at this key will follow: its place in memory is asked for ahead, which costs a few nanoseconds and saves a wait.
+  void expect(std::string_view key) { near_.expect(key); }
   // fn(bytes) with the packed value where it lies, when memory has one that is fresh; false: not in memory, or known that there is none.
   // Only with parts.packing.
   template <class Fn>

@@ -112,16 +112,18 @@ std::optional<Result<LookupAnswer>> Lookups::cached(const Context& context, cons
   if (memory_ == nullptr) return std::nullopt;
   if (auto allowed = admitted(context, request); !allowed) return Result<LookupAnswer>(std::move(allowed).error());
   const Digest hash = lookup_hash_of(installation_key_, request.key);
+  memory_->expect(request.key, hash);
+  const Asked asked{context, request, hash, payer_hash_of(request)};
   auto known = memory_->peek(request.key, hash);
   // That we have none says nothing about the registry, which may have to be waited for.
   if (!known || !*known) return std::nullopt;
-  return recorded({context, request, hash}, own(*std::move(known)), LookupSource::memory);
+  return recorded(asked, own(*std::move(known)), LookupSource::memory);
 }
 
 Result<LookupAnswer> Lookups::lookup(const Context& context, const LookupRequest& request) {
   TRY_VOID(admitted(context, request));
   const Digest hash = lookup_hash_of(installation_key_, request.key);
-  const Asked asked{context, request, hash};
+  const Asked asked{context, request, hash, payer_hash_of(request)};
   auto entry = from_base(asked);
   LookupSource source = LookupSource::store;
   if (!entry) return recorded(asked, std::move(entry).error(), source);
@@ -134,6 +136,10 @@ Result<EntryMemory::Shared> Lookups::from_base(const Asked& asked) {
   if (memory_ != nullptr) return memory_->get(asked.request.key, asked.hash, asked.context.deadline);
   TRY(auto entry, store_.live_entry(asked.request.key, asked.context.deadline));
   return entry ? std::make_shared<const Entry>(*std::move(entry)) : nullptr;
+}
+
+Digest Lookups::payer_hash_of(const LookupRequest& request) const {
+  return request.payer_id ? installation_key_.sign(*request.payer_id) : Digest{};
 }
 
 Result<void> Lookups::admitted(const Context& context, const LookupRequest& request) const {
@@ -167,9 +173,9 @@ Result<LookupAnswer> Lookups::recorded(const Asked& asked, Result<Shared> found,
                       .actor = caller.subject,
                       .correlation_id = asked.context.correlation_id,
                       .key_hash = asked.hash,
+                      .payer_hash = asked.payer_hash,
                       .end_to_end_id = request.end_to_end_id.value_or(""),
                       .outcome = outcome_of(found)};
-  if (request.payer_id) record.payer_hash = installation_key_.sign(*request.payer_id);
   if (found) record.entry = (*found)->id;
   TRY_VOID(log_.append(record));
   if (!found) return std::move(found).error();

@@ -55,6 +55,8 @@ class EntryMemory {
   using Shared = std::shared_ptr<const Entry>;
 
   virtual ~EntryMemory() = default;
+  // peek() of this key will follow: memory may be asked for it ahead.
+  virtual void expect(const Key&, const Digest&) {}
   // Never waits. nullopt: not in memory. Inside: the live entry, or null where memory knows that there is none.
   virtual std::optional<Shared> peek(const Key& key, const Digest& hash) = 0;
   // Through memory to the store. Null: there is none.
@@ -80,8 +82,10 @@ class Lookups {
     const Context& context;
     const LookupRequest& request;
     const Digest& hash;  // of the key
+    Digest payer_hash;   // zeros where there is none
   };
 
+  Digest payer_hash_of(const LookupRequest& request) const;
   Result<void> admitted(const Context& context, const LookupRequest& request) const;
   Result<Shared> from_base(const Asked& asked);
   Result<Shared> from_registry(const Asked& asked, LookupSource& source);

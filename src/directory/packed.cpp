@@ -6,6 +6,7 @@
 namespace chaveiro::directory {
 
 struct PackedKey {
+  static Key blank() { return Key(KeyType::evp, std::string()); }
   static KeyType& type(Key& key) { return key.type_; }
   static std::string& value(Key& key) { return key.value_; }
   static KeyType type(const Key& key) { return key.type_; }
@@ -137,8 +138,6 @@ bool unpack(std::string_view bytes, Account& out) {
   return each.done();
 }
 
-Entry blank_entry() {
-  return Entry{.id = {}, .key = *Key::parse(KeyType::evp, "00000000-0000-4000-8000-000000000000", {}), .account = {}};
-}
+Entry blank_entry() { return Entry{.id = {}, .key = PackedKey::blank(), .account = {}}; }
 
 }  // namespace chaveiro::directory

@@ -22,7 +22,7 @@ void pack(const Account& account, std::string& out);
 bool unpack(std::string_view bytes, Entry& out);
 bool unpack(std::string_view bytes, Account& out);
 
-// Something to unpack over.
+// Something to unpack over, and nothing else: its key is no key.
 Entry blank_entry();
 
 }  // namespace chaveiro::directory

@@ -1,5 +1,7 @@
 #include "api/grpc/flight.h"
 
+#include <grpc/support/time.h>
+
 #include <chrono>
 
 namespace chaveiro::api::grpc {
@@ -14,11 +16,12 @@ std::string ip_of(const std::string& peer) {
   return peer.substr(0, peer.find(':'));
 }
 
-// gRPC tells the caller's time as a moment of the system's clock, however it came over the wire.
+// As gRPC keeps it; its own deadline() reads three clocks to say it as a moment of the system's.
 std::optional<Micros> timeout_of(const ::grpc::CallbackServerContext& context) {
-  const auto deadline = context.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return std::nullopt;
-  return std::chrono::duration_cast<Micros>(deadline - std::chrono::system_clock::now());
+  const gpr_timespec at = context.raw_deadline();
+  if (gpr_time_cmp(at, gpr_inf_future(at.clock_type)) == 0) return std::nullopt;
+  const gpr_timespec left = gpr_time_sub(at, gpr_now(at.clock_type));
+  return std::chrono::seconds{left.tv_sec} + std::chrono::duration_cast<Micros>(std::chrono::nanoseconds{left.tv_nsec});
 }
 
 RequestHead head_of(const ::grpc::CallbackServerContext& context, const Metadata& metadata, const Route& route,
