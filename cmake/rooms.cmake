@@ -216,4 +216,9 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.postgres PROPERTIES TIMEOUT 300 LABELS e2e
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
+  # Several nodes on one PostgreSQL and one Redis.
+  add_test(NAME e2e.cache_nodes COMMAND ${Python3_EXECUTABLE} with_postgres.py cache_nodes_test
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  set_tests_properties(e2e.cache_nodes PROPERTIES TIMEOUT 300 LABELS e2e
+                       ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
 endif()

@@ -1,9 +1,12 @@
 #include "app/cache_levels.h"
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "app/redis.h"
 #include "base/file.h"
+#include "base/random.h"
+#include "clients/redis/backplane.h"
 #include "clients/redis/cache_tier.h"
 #include "clients/sqlite/cache_tier.h"
 
@@ -17,7 +20,19 @@ using clients::sqlite::CacheTier;
 struct Second {
   std::unique_ptr<redis::Client> client;
   std::unique_ptr<redis::CacheTier> tier;
+  std::unique_ptr<redis::RedisBackplane> backplane;
+  std::uint64_t publisher = 0;
 };
+
+// Made once and kept, so that a node that is back after a crash is known to be the one that had gone.
+Result<std::uint64_t> publisher_number(const std::string& file) {
+  if (const auto kept = read_file(file, 32)) {
+    if (const auto number = std::strtoull(kept->c_str(), nullptr, 10); number != 0) return std::uint64_t{number};
+  }
+  const std::uint64_t number = random_u64() | 1;
+  TRY_VOID(write_file(file, std::to_string(number), 0600));
+  return number;
+}
 
 constexpr auto start_time_max = std::chrono::seconds{30};
 
@@ -32,6 +47,8 @@ class Levels final : public CacheLevels {
     return second_.client ? second_.client->wait_ready(deadline) : Result<void>();
   }
   cache::Tier* l3() override { return third_.get(); }
+  cache::Backplane* backplane() override { return second_.backplane.get(); }
+  std::uint64_t publisher() const override { return second_.publisher; }
 
   Result<void> step(Deadline deadline) override {
     if (third_) TRY_VOID(third_->purge_step(deadline));
@@ -62,6 +79,8 @@ Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings,
     TRY(auto options, redis_options(settings));
     TRY(second.client, redis::Client::create(std::move(options), {log.named("redis"), &metrics}));
     TRY(second.tier, redis::CacheTier::create({}, *second.client, clock, metrics));
+    second.backplane = std::make_unique<redis::RedisBackplane>(redis::RedisBackplaneOptions{}, *second.client, clock);
+    TRY(second.publisher, publisher_number(folder + "/cache.publisher"));
   }
   std::unique_ptr<CacheTier> third;
   if (settings.cache_l3_enabled) {

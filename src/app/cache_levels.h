@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "cache/backplane.h"
 #include "cache/tier.h"
 #include "directory/store.h"
 
@@ -34,6 +35,10 @@ class CacheLevels {
   // Does the second level answer? For what health shows.
   virtual Result<void> check(Deadline deadline) = 0;
   virtual cache::Tier* l3() = 0;
+  // Over which the nodes that share the second level tell each other what they wrote; null: no such level.
+  virtual cache::Backplane* backplane() = 0;
+  // This node's own number there, the same in its next life.
+  virtual std::uint64_t publisher() const = 0;
   // Removes some of what is over.
   virtual Result<void> step(Deadline deadline) = 0;
   // The store is no longer written to. `told_everything`: every commit since open() was told to the caches.

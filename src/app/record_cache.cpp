@@ -76,14 +76,32 @@ std::optional<V> copied(const cache::Answer<V>& answer) {
   return answer.found() ? std::optional<V>(*answer.value) : std::nullopt;
 }
 
+void note(std::vector<cache::Invalidation>& news, const std::string& cache, std::string name, std::uint64_t version,
+          cache::Reached reached) {
+  news.push_back({.cache = cache,
+                  .name = std::move(name),
+                  .version = version,
+                  .told = reached == cache::Reached::owed ? cache::Told::memory_only : cache::Told::levels});
+}
+
 // A cache that cannot take a value must not go on showing the one before it.
 template <class V>
-void put(cache::Tiered<V>& into, const cache::CacheKey& key, std::shared_ptr<const V> value, std::uint64_t version) {
+void put(cache::Tiered<V>& into, const cache::CacheKey& key, std::shared_ptr<const V> value, std::uint64_t version,
+         std::vector<cache::Invalidation>& news) {
+  auto reached = cache::Reached::owed;
   try {
-    (void)into.put(key.wire, std::move(value), {.ttl = key.ttl, .version = version}, Deadline::never());
+    reached = into.put(key.wire, std::move(value), {.ttl = key.ttl, .version = version}, Deadline::never());
   } catch (const std::exception&) {
     (void)into.invalidate(key.wire, version, Deadline::never());
   }
+  note(news, into.name(), key.wire, version, reached);
+}
+
+template <class V>
+void take_away(cache::Tiered<V>& from, const cache::CacheKey& key, std::uint64_t version,
+               std::vector<cache::Invalidation>& news) {
+  const auto reached = from.invalidate(key.wire, version, Deadline::never());
+  note(news, from.name(), key.wire, version, reached);
 }
 
 template <class V>
@@ -189,6 +207,7 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
     tiered.l1.enabled = options.memory;
     tiered.l1.bytes_max = tiered.l1.bytes_limit = options.bytes_max;  // until `budget_` says how much of it
     tiered.l1.ttl_max = options.memory_ttl_max;
+    tiered.l3.shared = false;  // a file of this process
     return tiered;
   };
   const auto parts_of = [&]<class V>(cache::ValueCodec<V> codec, cache::Packing<V> packing) {
@@ -377,37 +396,55 @@ void RecordCache::keep_foreign(const dir::Digest& hash, Shared entry, std::strin
                        Deadline::never());
 }
 
-void RecordCache::changed(const dir::Entry& entry, std::uint64_t sequence) {
+void RecordCache::changed(const dir::Entry& entry, std::uint64_t sequence, News& news) {
   const auto after = stamped(entry, sequence);
-  const std::string id = to_string(entry.id);
-  const cache::CacheKey by_key = keys_.entry_by_key(to_string(entry.key.type()), entry.key.value());
-  put(*names_, keys_.entry_by_id(id), std::make_shared<const std::string>(name_text(*after)), sequence);
+  const std::string id = to_string(entry.id), type(to_string(entry.key.type()));
+  const cache::CacheKey by_key = keys_.entry_by_key(type, entry.key.value());
+  put(*names_, keys_.entry_by_id(id), std::make_shared<const std::string>(name_text(*after)), sequence, news);
   if (entry.live())
-    put(*entries_, by_key, after, sequence);
+    put(*entries_, by_key, after, sequence, news);
   else
-    (void)entries_->invalidate(by_key.wire, sequence, Deadline::never());
+    take_away(*entries_, by_key, sequence, news);
   const cache::CacheKey claim = keys_.claims_of_entry(id);
   if (entry.open_claim)
-    put(*states_, claim, std::make_shared<const std::string>(to_string(entry.open_claim->id)), sequence);
+    put(*states_, claim, std::make_shared<const std::string>(to_string(entry.open_claim->id)), sequence, news);
   else
-    (void)states_->invalidate(claim.wire, sequence, Deadline::never());
+    take_away(*states_, claim, sequence, news);
   // It was somebody else's a moment ago, or will be.
-  foreign_->forget(keys_.foreign_entry(to_string(entry.key.type()), entry.key.value()).wire, Deadline::never());
+  const std::string foreign = keys_.foreign_entry(type, entry.key.value()).wire;
+  foreign_->forget(foreign, Deadline::never());
+  note(news, foreign_->administered().name(), foreign, 0, cache::Reached::everywhere);
 }
 
-void RecordCache::changed(const dir::Account& account, std::uint64_t sequence) {
-  put(*accounts_, keys_.account_by_id(to_string(account.id)), stamped(account, sequence), sequence);
+void RecordCache::changed(const dir::Account& account, std::uint64_t sequence, News& news) {
+  put(*accounts_, keys_.account_by_id(to_string(account.id)), stamped(account, sequence), sequence, news);
 }
 
-void RecordCache::changed(const dir::Claim& claim, std::uint64_t sequence) {
+void RecordCache::changed(const dir::Claim& claim, std::uint64_t sequence, News& news) {
   const std::string id = to_string(claim.id);
-  put(*claims_, keys_.claim_by_id(id), stamped(claim, sequence), sequence);
-  put(*states_, keys_.claim_status(id), std::make_shared<const std::string>(to_string(claim.status)), sequence);
+  put(*claims_, keys_.claim_by_id(id), stamped(claim, sequence), sequence, news);
+  put(*states_, keys_.claim_status(id), std::make_shared<const std::string>(to_string(claim.status)), sequence, news);
 }
 
 void RecordCache::committed(std::uint64_t sequence, const dir::Change& change) {
+  News news;
   for (const dir::Write& write : change.writes)
-    std::visit([&](const auto& put) { changed(put.after, sequence); }, write);
+    std::visit([&](const auto& put) { changed(put.after, sequence, news); }, write);
+  if (tell_) tell_(news);
+}
+
+void RecordCache::changed_elsewhere(const dir::Key& key, std::uint64_t version) {
+  const std::string type(to_string(key.type()));
+  const auto heard = [version](cache::Administered& cache, const cache::CacheKey& name) {
+    cache.heard({.cache = cache.name(), .name = name.wire, .version = version});
+  };
+  heard(*entries_, keys_.entry_by_key(type, key.value()));
+  // What stands under the id of an entry is checked against the entry, so that nothing needs to be said of it.
+  foreign_->forget(keys_.foreign_entry(type, key.value()).wire, Deadline::never());
+}
+
+void RecordCache::forget_elsewhere(cache::Forget what) {
+  catalogue_.each([what](cache::Administered& cache) { cache.forget(what); });
 }
 
 template <class Fn>
@@ -419,9 +456,20 @@ void RecordCache::each(Fn fn) {
   fn(*states_);
 }
 
+void RecordCache::clear(News& news) {
+  const auto one = [&](cache::Administered& cache) {
+    const auto reached = cache.clear(Deadline::never());
+    note(news, cache.name(), {}, 0, reached);
+    news.back().what = cache::Invalidation::What::everything;
+  };
+  each(one);
+  one(foreign_->administered());
+}
+
 void RecordCache::forget() {
-  each([](auto& cache) { (void)cache.clear(Deadline::never()); });
-  (void)foreign_->administered().clear(Deadline::never());
+  News news;
+  clear(news);
+  if (tell_) tell_(news);
 }
 
 void RecordCache::tick(bool shared) {
@@ -432,7 +480,9 @@ void RecordCache::tick(bool shared) {
   });
   foreign_->tick();
   if (budget_) budget_->step();
-  if (shared) forget();
+  // The other process does the same: nobody needs to be told.
+  News unsaid;
+  if (shared) clear(unsaid);
 }
 
 }  // namespace chaveiro::app

@@ -72,6 +72,14 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   // For Store::on_commit and Store::on_forget.
   void committed(std::uint64_t sequence, const directory::Change& change);
   void forget();
+  // Hears what either of them changed, after our own levels were told: for the other nodes (cache/invalidator.h). Set once, before the
+  // first commit; it must not wait.
+  using Tell = std::function<void(std::span<const cache::Invalidation>)>;
+  void tell_others(Tell tell) { tell_ = std::move(tell); }
+  // Another process has committed: what memory has of this key from before `version` is forgotten. Levels that are shared were told
+  // by that process.
+  void changed_elsewhere(const directory::Key& key, std::uint64_t version);
+  void forget_elsewhere(cache::Forget what);
   // Every 10 to 100 ms. `shared`: another process changes the store too, and we are not told; then everything is forgotten, so that
   // nothing is served that is older than one tick.
   void tick(bool shared);
@@ -95,9 +103,11 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   Result<void> build(const RecordCacheOptions& options, const RecordCacheParts& parts);
 
   Result<cache::Answer<directory::Entry>> by_key(const std::string& name, const directory::Key& key, Deadline deadline);
-  void changed(const directory::Entry& entry, std::uint64_t sequence);
-  void changed(const directory::Account& account, std::uint64_t sequence);
-  void changed(const directory::Claim& claim, std::uint64_t sequence);
+  using News = std::vector<cache::Invalidation>;
+  void changed(const directory::Entry& entry, std::uint64_t sequence, News& news);
+  void changed(const directory::Account& account, std::uint64_t sequence, News& news);
+  void changed(const directory::Claim& claim, std::uint64_t sequence, News& news);
+  void clear(News& news);
   template <class Fn>
   void each(Fn fn);
 
@@ -111,6 +121,7 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   std::unique_ptr<Foreign> foreign_;  // null: nothing of others is kept
   std::unique_ptr<ById> by_id_;
   cache::Catalogue catalogue_;
+  Tell tell_;                                  // none: there are no others
   std::optional<cache::SharedBudget> budget_;  // of the memory; none where nothing is kept in it
 };
 

@@ -130,9 +130,13 @@ class FileStorage final : public Storage {
     return false;
   }
 
-  void on_change_elsewhere(std::function<void()> hook) override {
+  void on_change_elsewhere(std::function<void(const Elsewhere&)> hook) override {
     if (server_ == nullptr) return;
-    server_->on_foreign_commits([hook = std::move(hook)](const clients::postgres::ForeignCommits&) { hook(); });
+    server_->on_foreign_commits([hook = std::move(hook)](const clients::postgres::ForeignCommits& told) {
+      Elsewhere elsewhere{told.sequence, told.everything, {}};
+      for (const auto& [key, version] : told.changed) elsewhere.changed.push_back({key, version});
+      hook(elsewhere);
+    });
   }
 
   Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {

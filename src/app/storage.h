@@ -32,8 +32,18 @@ class Storage {
   virtual const std::string& own_folder() const = 0;
   // Does another server change the same store, as during an upgrade, without that we are told of it?
   virtual bool shared() const = 0;
+  // What other processes have committed.
+  struct Elsewhere {
+    struct Changed {
+      directory::Key key;
+      std::uint64_t version;  // of the newest of its entries
+    };
+    std::uint64_t sequence = 0;    // up to this commit
+    bool everything = false;       // more than entries, or nobody knows what
+    std::vector<Changed> changed;  // else these
+  };
   // Called after other processes have changed the store, where it can tell (PostgreSQL), from a thread of its own. Set once.
-  virtual void on_change_elsewhere(std::function<void()> hook) = 0;
+  virtual void on_change_elsewhere(std::function<void(const Elsewhere&)> hook) = 0;
   // Removes look-up records of months that ended before.
   virtual Result<std::uint64_t> purge_lookups(UtcTime before) = 0;
   // Can look-ups be recorded now? For /ready.

@@ -77,17 +77,18 @@ struct CachedWorld : World {
   std::set<ClaimId> claim_ids;
   void know(const Entry& entry) { entry_ids.insert(entry.id), keys.insert(entry.key); }
 
-  void expect_the_truth() {
+  void expect_the_truth() { expect_the_truth(*cache); }
+  void expect_the_truth(RecordCache& of) {
     for (const EntryId& id : entry_ids) {
       const auto truth = store.entry(id, never()).value();
-      ASSERT_EQ(cache->entry(id, never()).value(), truth);
+      ASSERT_EQ(of.entry(id, never()).value(), truth);
       const auto claim = truth && truth->open_claim ? std::optional(truth->open_claim->id) : std::nullopt;
-      ASSERT_EQ(cache->open_claim_of(id, never()).value(), claim);
+      ASSERT_EQ(of.open_claim_of(id, never()).value(), claim);
     }
     for (const Key& key : keys) {
       const auto truth = store.live_entry(key, never()).value();
-      ASSERT_EQ(cache->live_entry(key, never()).value(), truth);
-      const auto seen = cache->peek(key, hash_of(*this, key));
+      ASSERT_EQ(of.live_entry(key, never()).value(), truth);
+      const auto seen = of.peek(key, hash_of(*this, key));
       if (seen) {
         ASSERT_EQ(*seen != nullptr, truth.has_value());
         if (*seen) {
@@ -96,11 +97,11 @@ struct CachedWorld : World {
       }
     }
     for (const AccountId& id : account_ids)
-      ASSERT_EQ(cache->account(id, never()).value(), store.account(id, never()).value());
+      ASSERT_EQ(of.account(id, never()).value(), store.account(id, never()).value());
     for (const ClaimId& id : claim_ids) {
       const auto truth = store.claim(id, never()).value();
-      ASSERT_EQ(cache->claim(id, never()).value(), truth);
-      ASSERT_EQ(cache->claim_status(id, never()).value(), truth ? std::optional(truth->status) : std::nullopt);
+      ASSERT_EQ(of.claim(id, never()).value(), truth);
+      ASSERT_EQ(of.claim_status(id, never()).value(), truth ? std::optional(truth->status) : std::nullopt);
     }
   }
 };
@@ -452,6 +453,56 @@ TEST(RecordCache, random_changes_leave_no_stale_answer) {
     }
   }
   EXPECT_GT(world.entry_ids.size(), 20u);
+}
+
+// Another node, with memory of its own, that hears of nothing but what it is told.
+TEST(RecordCache, a_node_that_is_told_what_others_wrote_shows_nothing_old) {
+  const char* given = std::getenv("CHAVEIRO_SEED");
+  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : random_u64();
+  SCOPED_TRACE("again with CHAVEIRO_SEED=" + std::to_string(seed));
+  CachedWorld world;
+  chaveiro::Registry metrics;
+  const auto other =
+      RecordCache::make(
+          {}, {.store = world.counted, .installation_key = world.secret, .clock = world.clock, .metrics = metrics})
+          .value();
+  std::size_t told = 0;
+  world.cache->tell_others([&](std::span<const cache::Invalidation> news) {
+    for (const cache::Invalidation& one : news) {
+      other->catalogue().with(one.cache, [&](cache::Administered& cache) { cache.heard(one), ++told; });
+    }
+  });
+  Chance chance(world, seed);
+  for (int i = 0; i < 600; ++i) {
+    chance.step();
+    world.expect_the_truth(*other);
+    if (::testing::Test::HasFatalFailure()) {
+      ADD_FAILURE() << "after step " << i;
+      return;
+    }
+  }
+  EXPECT_GT(told, 600u);
+}
+
+TEST(RecordCache, forgets_what_another_process_changed_in_the_store) {
+  CachedWorld world;
+  chaveiro::Registry metrics;
+  const auto other =
+      RecordCache::make(
+          {}, {.store = world.counted, .installation_key = world.secret, .clock = world.clock, .metrics = metrics})
+          .value();
+  const Entry made = world.phone(world.account(bank_a, natural(1)), 5);
+  EXPECT_EQ(other->entry(made.id, never()).value(), made);
+  EXPECT_EQ(other->live_entry(made.key, never()).value(), made);
+  const Entry after = world.entries.update(staff(bank_a), {.id = made.id, .name = "b"}).value();
+  EXPECT_EQ(other->live_entry(made.key, never()).value(), made) << "it was not told";
+  other->changed_elsewhere(after.key, after.version);
+  EXPECT_EQ(other->live_entry(made.key, never()).value(), after);
+  EXPECT_EQ(other->entry(made.id, never()).value(), after);
+  world.counted.reads = 0;
+  other->changed_elsewhere(after.key, after.version);
+  EXPECT_EQ(other->live_entry(made.key, never()).value(), after);
+  EXPECT_EQ(world.counted.reads, 0) << "what is as new stays";
 }
 
 // Writers of entries of their own, and readers of all of them: each sees at least what was answered before it looked.

@@ -25,6 +25,7 @@
 #include "base/periodic.h"
 #include "base/pool.h"
 #include "base/process_metrics.h"
+#include "cache/invalidator.h"
 #include "clients/redis/idempotency_store.h"
 #include "clients/redis/limits_store.h"
 #include "clients/redis/official_reapply.h"
@@ -88,6 +89,8 @@ struct Platform::Parts {
   // Null: everything reads the store. Both outlive the store, whose writer tells of commits.
   std::unique_ptr<CacheLevels> cache_levels;
   std::unique_ptr<RecordCache> record_cache;
+  std::unique_ptr<cache::Invalidator> invalidator;  // null: no other node to tell
+  std::uint64_t heard_until = 0;                    // of the store's thread that tells of other processes
   Guarded<bool> saw_another_server{false};
 
   // The order is that of building; destruction goes back from the end.
@@ -131,7 +134,7 @@ struct Platform::Parts {
   std::unique_ptr<api::grpc::RlsServer> rls;
 
   std::optional<Periodic> leases_worker, policies_worker, failover_worker, health_worker, claims_worker, figures_worker,
-      cache_worker, certificates_worker;
+      cache_worker, certificates_worker, invalidation_worker;
   bool has_demonstration = false;
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
@@ -145,9 +148,29 @@ struct Platform::Parts {
     storage->store().on_forget([this] {
       if (record_cache) record_cache->forget();
     });
-    storage->on_change_elsewhere([this] {
-      if (record_cache) record_cache->forget();
-    });
+    storage->on_change_elsewhere([this](const Storage::Elsewhere& elsewhere) { heard_of(elsewhere); });
+    return {};
+  }
+
+  // From the database, besides what the nodes tell each other: also of processes that serve nobody, such as an import.
+  void heard_of(const Storage::Elsewhere& elsewhere) {
+    if (!record_cache) return;
+    std::uint64_t& last = heard_until;
+    const bool went_back = elsewhere.sequence < last;  // a restored database: what levels hold may never have been
+    last = elsewhere.sequence;
+    if (elsewhere.everything)
+      return record_cache->forget_elsewhere(went_back || !invalidator ? cache::Forget::levels : cache::Forget::memory);
+    for (const auto& [key, version] : elsewhere.changed) record_cache->changed_elsewhere(key, version);
+  }
+
+  // Nodes that share a second level tell each other what they wrote.
+  Result<void> build_invalidation(Log& log) {
+    if (cache_levels->backplane() == nullptr) return {};
+    TRY(invalidator,
+        cache::Invalidator::make(
+            {.publisher = cache_levels->publisher(), .node = {.clean_start = !cache_levels->l2_is_suspect()}},
+            *cache_levels->backplane(), record_cache->catalogue(), clock, metrics, log.logger("cache")));
+    record_cache->tell_others([this](std::span<const cache::Invalidation> news) { invalidator->wrote(news); });
     return {};
   }
 
@@ -174,7 +197,7 @@ struct Platform::Parts {
                                                   .l3 = cache_levels->l3()}));
     // Also where Redis is away now: it is passed over until it has been cleared.
     if (cache_levels->l2_is_suspect()) record_cache->forget();
-    return {};
+    return build_invalidation(log);
   }
 
   // Limits that several processes share lie in Redis.
@@ -344,6 +367,13 @@ struct Platform::Parts {
                              return cache_levels->step(deadline);
                            });
     }
+    if (invalidator) {
+      invalidation_worker.emplace(PeriodicOptions{.name = "invalidation", .interval = invalidator->tick_interval()},
+                                  clock, logger.named("cache"), [this](Deadline) -> Result<void> {
+                                    invalidator->tick();
+                                    return {};
+                                  });
+    }
     health_worker.emplace(PeriodicOptions{.name = "health", .interval = std::chrono::seconds{1}}, clock,
                           logger.named("health"), [this](Deadline deadline) {
                             const Result<void> verdict = health->refresh(deadline);
@@ -458,6 +488,8 @@ bool Platform::stop(Deadline deadline) {
   parts.grpc->stop(deadline);
   if (parts.rls) parts.rls->stop(deadline);
   const Pool::Left left = parts.pool->drain(deadline);
+  if (parts.invalidation_worker) (void)parts.invalidation_worker->stop(deadline);
+  if (parts.invalidator) parts.invalidator->leave();
   if (parts.metrics_server) parts.metrics_server->stop(deadline);
   const bool told_everything = !*parts.saw_another_server.lock() && !parts.storage->shared() && left == Pool::Left{};
   if (auto closed = parts.cache_levels->close(parts.storage->store(), told_everything, deadline); !closed)

@@ -1,0 +1,102 @@
+"""Two nodes on one PostgreSQL and one Redis: what one writes the other shows, and what happens when Redis dies.
+
+Run by with_postgres.py.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import Platform
+
+ANA = "ana.souza@example.com"
+NAME = f"dict:entry:key:EMAIL:{ANA}"
+BOUND = 4.0  # seconds; docs/invalidation.md: 3.5 s and one tick
+
+
+class Redis:
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def __enter__(self):
+        words = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                 "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def soon(seconds, look):
+    """Asks until the answer is true; answers how long it took, or None."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        if look():
+            return time.monotonic() - begun
+        time.sleep(0.02)
+    return None
+
+
+@unittest.skipUnless(os.environ.get("CHAVEIRO_E2E_POSTGRES"), "nodes share a PostgreSQL: run by with_postgres.py")
+class TwoNodes(unittest.TestCase):
+    def setUp(self):
+        self.redis = self.enterContext(Redis())
+        settings = {"CACHE_L2_ENABLED": "true", "REDIS_ADDR": f"127.0.0.1:{self.redis.port}"}
+        self.a = self.enterContext(Platform(environment=settings))
+        self.b = Platform(environment={**settings, **{name: self.a.environment[name] for name in ("DATABASE_URL", "DATABASE_MAINTENANCE_URL")}})
+        # Nodes of one installation have its key, from which the names in Redis are made.
+        self.b.data.mkdir(mode=0o700)
+        shutil.copy(self.a.data / "installation.key", self.b.data / "installation.key")
+        self.enterContext(self.b)
+        self.entry = self.a.cli("lookup", ANA)
+
+    def name_at(self, node):
+        return node.cli("lookup", ANA)["account_holder_name"]
+
+    def rename(self, node, name):
+        entry = next(each for each in node.cli("entries", "list")["keys"] if each["key"]["key_value"] == ANA)
+        node.cli("entries", "update", entry["key_id"], "--name", name)
+
+    def level_at(self, node):
+        return node.cli("cache", "explain", NAME)["answers"]
+
+    def test_the_second_level_is_shared_and_writes_reach_the_other_node(self):
+        # What A loads B finds in Redis, once both hear each other; until then neither reads nor fills it.
+        def filled():
+            self.a.cli("cache", "invalidate", NAME)
+            self.a.cli("lookup", ANA)
+            return self.level_at(self.b) in ("L1", "L2")
+        self.assertIsNotNone(soon(20, filled), self.b.cli("cache", "explain", NAME))
+        self.assertEqual(self.b.cli("cache", "get", NAME)["level"], "L2")
+        self.assertEqual(self.name_at(self.b), "Ana Souza")
+        self.assertEqual(self.level_at(self.b), "L1")
+        for writer, reader, name in ((self.a, self.b, "Ana de Souza"), (self.b, self.a, "Ana Lima"), (self.a, self.b, "Ana Souza Lima")):
+            self.name_at(reader)
+            self.rename(writer, name)
+            self.assertEqual(self.name_at(writer), name)
+            took = soon(BOUND, lambda reader=reader, name=name: self.name_at(reader) == name)
+            self.assertIsNotNone(took, "the other node goes on showing what was there before")
+
+    def test_look_ups_and_writes_go_on_when_redis_dies(self):
+        self.name_at(self.b)
+        self.redis.process.kill()
+        self.redis.process.wait()
+        for node in (self.a, self.b):
+            begun = time.monotonic()
+            self.assertEqual(self.name_at(node), "Ana Souza")
+            self.assertLess(time.monotonic() - begun, 3)
+            self.assertEqual(node.rest("GET", "/ready").status, 200)
+        self.rename(self.a, "Ana de Souza")
+        self.assertEqual(self.name_at(self.a), "Ana de Souza")
+        self.assertIsNotNone(soon(BOUND, lambda: self.name_at(self.b) == "Ana de Souza"), "the database tells of it too")
+
+
+if __name__ == "__main__":
+    unittest.main()
