@@ -39,6 +39,17 @@ Result<std::optional<dir::Position>> position_of(std::string_view text) {
   return std::optional(dir::Position{UtcTime(Micros(micros)), id});
 }
 
+cache::Invalidation everything_of(const std::string& cache) {
+  return {.what = cache::Invalidation::What::everything, .cache = cache};
+}
+
+// Made to forget by hand on one node; the others are told.
+cache::Reached said(RecordCache& records, cache::Invalidation one, cache::Reached reached) {
+  if (reached == cache::Reached::owed) one.told = cache::Told::memory_only;
+  records.tell(one);
+  return reached;
+}
+
 // How much of what was kept was reached by all.
 cache::Reached worse(cache::Reached a, cache::Reached b) { return a == cache::Reached::owed ? a : b; }
 
@@ -110,7 +121,7 @@ Result<cache::Reached> CacheAdmin::invalidate(const Context& context, const api:
     auto reached = cache::Reached::everywhere;
     for (const auto& each : catalogue_.stats()) {
       if (cache::Administered* const found = catalogue_.find(each.name))
-        reached = worse(reached, found->clear(context.deadline));
+        reached = worse(reached, said(records_, everything_of(each.name), found->clear(context.deadline)));
     }
     return reached;
   }
@@ -118,9 +129,11 @@ Result<cache::Reached> CacheAdmin::invalidate(const Context& context, const api:
   TRY(cache::Administered* const found, find(what.cache, wire));
   const std::string about = what.everything ? "everything" : what.key.empty() ? "tag " + what.tag : wire;
   TRY_VOID(note(context, "invalidate_cached", found->name() + " " + about));
-  if (what.everything) return found->clear(context.deadline);
-  if (!what.tag.empty()) return found->invalidate_tag(what.tag, context.deadline);
-  return found->invalidate(wire, 0, context.deadline);
+  if (what.everything) return said(records_, everything_of(found->name()), found->clear(context.deadline));
+  if (!what.tag.empty())
+    return said(records_, {.what = cache::Invalidation::What::tag, .cache = found->name(), .name = what.tag},
+                found->invalidate_tag(what.tag, context.deadline));
+  return said(records_, {.cache = found->name(), .name = wire}, found->invalidate(wire, 0, context.deadline));
 }
 
 Result<api::CacheWarming> CacheAdmin::warm(const Context& context, std::uint32_t limit, std::string_view next) {

@@ -130,14 +130,13 @@ std::optional<dir::Key> key_in(std::string_view name) {
   return key ? std::optional(*std::move(key)) : std::nullopt;
 }
 
-cache::Reached worse(cache::Reached a, cache::Reached b) { return a == cache::Reached::owed ? a : b; }
-
 }  // namespace
 
 // For people an entry's id is a second name of the entry: what they ask of it is asked of both.
 class RecordCache::ById final : public cache::Administered {
  public:
-  ById(Names& names, Entries& entries, const cache::KeyBuilder& keys) : names_(names), entries_(entries), keys_(keys) {}
+  explicit ById(RecordCache& owner)
+      : owner_(owner), names_(*owner.names_), entries_(*owner.entries_), keys_(owner.keys_) {}
 
   const std::string& name() const override { return names_.name(); }
   cache::CacheStats stats() const override { return names_.stats(); }
@@ -160,7 +159,11 @@ class RecordCache::ById final : public cache::Administered {
   cache::Reached invalidate(std::string_view key, std::uint64_t version, Deadline deadline) override {
     const auto live = live_key(key, deadline);
     const auto reached = names_.invalidate(key, version, deadline);
-    return live ? worse(reached, entries_.invalidate(wire_of(*live), version, deadline)) : reached;
+    if (!live) return reached;
+    News news;
+    note(news, entries_.name(), wire_of(*live), version, entries_.invalidate(wire_of(*live), version, deadline));
+    owner_.tell(news.front());
+    return news.front().told == cache::Told::memory_only ? cache::Reached::owed : reached;
   }
   cache::Reached invalidate_tag(std::string_view tag, Deadline deadline) override {
     return names_.invalidate_tag(tag, deadline);
@@ -179,6 +182,7 @@ class RecordCache::ById final : public cache::Administered {
     const auto known = names_.get(name, deadline);
     return known && known->found() ? key_in(*known->value) : std::nullopt;
   }
+  RecordCache& owner_;
   Names& names_;
   Entries& entries_;
   const cache::KeyBuilder& keys_;
@@ -234,7 +238,7 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
       Claims::make(options_of("claims", times.claim), parts_of(std::move(claim_codec), cache::Packing<dir::Claim>{})));
   TRY(states_,
       States::make(options_of("claim-states", times.claim), parts_of(cache::ValueCodec<std::string>{}, packed_text)));
-  by_id_ = std::make_unique<ById>(*names_, *entries_, keys_);
+  by_id_ = std::make_unique<ById>(*this);
   catalogue_.add(*entries_, {"dict:entry:"});
   catalogue_.add(*by_id_, {"dict:entry:id:"});
   catalogue_.add(*accounts_, {"dict:account:"});

@@ -76,6 +76,10 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   // first commit; it must not wait.
   using Tell = std::function<void(std::span<const cache::Invalidation>)>;
   void tell_others(Tell tell) { tell_ = std::move(tell); }
+  // The same of what somebody made our caches forget by hand.
+  void tell(const cache::Invalidation& one) {
+    if (tell_) tell_({&one, 1});
+  }
   // Another process has committed: what memory has of this key from before `version` is forgotten. Levels that are shared were told
   // by that process.
   void changed_elsewhere(const directory::Key& key, std::uint64_t version);

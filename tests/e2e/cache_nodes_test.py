@@ -60,9 +60,11 @@ class TwoNodes(unittest.TestCase):
     def name_at(self, node):
         return node.cli("lookup", ANA)["account_holder_name"]
 
+    def entry_id(self, node):
+        return next(each for each in node.cli("entries", "list")["keys"] if each["key"]["key_value"] == ANA)["key_id"]
+
     def rename(self, node, name):
-        entry = next(each for each in node.cli("entries", "list")["keys"] if each["key"]["key_value"] == ANA)
-        node.cli("entries", "update", entry["key_id"], "--name", name)
+        node.cli("entries", "update", self.entry_id(node), "--name", name)
 
     def level_at(self, node):
         return node.cli("cache", "explain", NAME)["answers"]
@@ -83,6 +85,12 @@ class TwoNodes(unittest.TestCase):
             self.assertEqual(self.name_at(writer), name)
             took = soon(BOUND, lambda reader=reader, name=name: self.name_at(reader) == name)
             self.assertIsNotNone(took, "the other node goes on showing what was there before")
+        # What an operator makes one node forget the other forgets too.
+        for name in (NAME, f"dict:entry:id:{self.entry_id(self.a)}"):
+            self.name_at(self.b)
+            self.assertEqual(self.level_at(self.b), "L1")
+            self.a.cli("cache", "invalidate", name)
+            self.assertIsNotNone(soon(BOUND, lambda: self.level_at(self.b) == "origin"), name)
 
     def test_look_ups_and_writes_go_on_when_redis_dies(self):
         self.name_at(self.b)
