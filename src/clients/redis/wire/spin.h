@@ -1,7 +1,8 @@
 // clients/redis/wire/spin.h
 //
 // Spin: waiting for something near without sleeping, because waking up costs more (70 µs on a virtual machine) than most answers take.
-// It learns: waits that were longer than the limit make it skip the next ones, and a core that others want is left to them at once.
+// It learns: waits that were longer than the limit make it skip the next ones, and a core that others want is left to them at once,
+// each the longer the more often it happens.
 //
 // Threads: any; what it has learned is shared and approximate, hence relaxed atomics.
 // Time:    at most `max` in one call, and none at all while it skips.
@@ -37,18 +38,17 @@ class Spin {
       for (int round = 0; round < rounds_between_yields; ++round) {
         if (ready()) {
           misses_.store(0, std::memory_order_relaxed);
+          if (const int times = contended_.load(std::memory_order_relaxed); times > 0) {
+            contended_.store(times - 1, std::memory_order_relaxed);
+          }
           return true;
         }
         pause();
       }
       ::sched_yield();
       const auto now = std::chrono::steady_clock::now();
-      if (now - before > somebody_else_ran) return ready() || skip_next(skip_contended);
-      if (now >= end) {
-        const int misses = std::min(misses_.load(std::memory_order_relaxed) + 1, misses_max);
-        misses_.store(misses, std::memory_order_relaxed);
-        return ready() || skip_next(1 << misses);
-      }
+      if (now - before > somebody_else_ran) return ready() || skip_next(1 << one_more(contended_));
+      if (now >= end) return ready() || skip_next(1 << one_more(misses_));
       before = now;
     }
   }
@@ -56,13 +56,18 @@ class Spin {
  private:
   static constexpr int rounds_between_yields = 16;
   static constexpr Micros somebody_else_ran{20};  // a yield on a core of one's own takes less than one
-  static constexpr int skip_contended = 200;
-  static constexpr int misses_max = 8;
+  static constexpr int in_a_row_max = 8;
 
   static void pause() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
+  }
+  // Who runs on the core now and then shall not stop us for long, who wants it all the time shall.
+  static int one_more(std::atomic<int>& times) {
+    const int now = std::min(times.load(std::memory_order_relaxed) + 1, in_a_row_max);
+    times.store(now, std::memory_order_relaxed);
+    return now;
   }
   bool skip_next(int waits) {
     skip_.store(waits, std::memory_order_relaxed);
@@ -72,6 +77,7 @@ class Spin {
   const Micros max_;
   std::atomic<int> skip_{0};
   std::atomic<int> misses_{0};
+  std::atomic<int> contended_{0};
 };
 
 }  // namespace chaveiro::redis
