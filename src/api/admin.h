@@ -17,6 +17,7 @@
 #include "api/cache_port.h"
 #include "api/revocations.h"
 #include "directory/directory.h"
+#include "events/dead_letter_desk.h"
 
 namespace chaveiro::api {
 
@@ -72,6 +73,35 @@ struct AuditVerification {
   std::vector<std::string> anchors;  // one JSON line each: heads of the chains as they are now, signed
 };
 
+// Personal data in bodies is masked unless it is revealed.
+enum class Bodies : std::uint8_t { masked, revealed };
+
+struct TailedEvent {
+  events::MessageId id;
+  UtcTime published_at{};
+  std::string key;
+  std::string body;
+};
+
+class EventsPort {
+ public:
+  virtual ~EventsPort() = default;
+  virtual Result<std::vector<events::LetterView>> dead_letters(const directory::Context& context,
+                                                               const std::string& subscription, std::size_t limit) = 0;
+  // The body of the letter is masked unless it is revealed.
+  virtual Result<events::LetterView> dead_letter(const directory::Context& context, const std::string& id,
+                                                 Bodies bodies) = 0;
+  virtual Result<events::ReplayProgress> replay_dead_letters(const directory::Context& context,
+                                                             const events::ReplayRequest& request) = 0;
+  virtual Result<std::uint64_t> discard_dead_letters(const directory::Context& context,
+                                                     const std::vector<std::string>& ids) = 0;
+  virtual Result<std::vector<TailedEvent>> tail(const directory::Context& context, const std::string& topic,
+                                                std::optional<UtcTime> from, std::size_t limit, Bodies bodies) = 0;
+  // Answers how many messages the subscription has before it.
+  virtual Result<std::uint64_t> replay(const directory::Context& context, const std::string& topic,
+                                       const std::string& subscription, UtcTime from) = 0;
+};
+
 class AdminPort {
  public:
   virtual ~AdminPort() = default;
@@ -105,6 +135,9 @@ class AdminPort {
 
   // Null: this process has no caches.
   virtual CachePort* caches() { return nullptr; }
+
+  // Events; null: this process has none. The calls are the operator's; `reveal` is the admin's.
+  virtual EventsPort* events() { return nullptr; }
 };
 
 }  // namespace chaveiro::api

@@ -86,6 +86,12 @@ constexpr Operation operations[] = {
     {"ForecastLimits", false},
     {"ResetLimit", true},
     {"ReloadLimits", true},
+    {"ListDeadLetters", false},
+    {"GetDeadLetter", false},
+    {"ReplayDeadLetters", true},
+    {"DiscardDeadLetters", true},
+    {"TailEvents", false},
+    {"ReplayEvents", true},
     {"Other", false},
 };
 

@@ -30,6 +30,8 @@ struct AdminParts {
   // Removes look-up records of months that ended before.
   std::function<Result<std::uint64_t>(UtcTime before)> purge_lookups;
   api::CachePort* caches = nullptr;
+  // Null: without events.
+  api::EventsPort* events = nullptr;
   // Checks every chain; the texts are anchor lines.
   std::function<Result<AuditVerdict>(const std::vector<std::string>& anchors, Deadline)> verify;
 };
@@ -53,6 +55,7 @@ class Admin final : public api::AdminPort {
   Result<std::uint64_t> erase_person(const directory::Context& context, std::string_view tax_id) override;
   Result<std::uint64_t> purge(const directory::Context& context, UtcTime before) override;
   api::CachePort* caches() override { return parts_.caches; }
+  api::EventsPort* events() override { return parts_.events; }
 
  private:
   Result<void> may(const directory::Context& context, directory::Permission permission) const;

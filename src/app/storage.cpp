@@ -194,6 +194,7 @@ Result<std::unique_ptr<clients::sqlite::SqliteStore>> open_database(const std::s
   clients::sqlite::SqliteOptions options;
   options.path = path;
   options.writer = writer;
+  options.keep_events = true;
   return clients::sqlite::SqliteStore::open(options, keyring.person_key(), now);
 }
 
@@ -240,7 +241,8 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   clients::sqlite::SqliteStore* database = nullptr;
   clients::postgres::PostgresStore* server = nullptr;
   if (settings.database_url == "memory:") {
-    store = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name);
+    store = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name,
+                                                           clients::memory::MemoryStore::Events::kept);
     log.warn("DATABASE_URL is memory: everything is forgotten at exit");
   } else if (is_server(settings)) {
     TRY(auto opened, open_server(settings, writer.name, keyring, clock.now()));

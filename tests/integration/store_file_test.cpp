@@ -433,5 +433,25 @@ TEST_F(StoreFile, writes_what_waits_in_one_group_and_takes_back_only_what_fails)
   EXPECT_EQ(checker.records(), 16u);
 }
 
+TEST_F(StoreFile, does_not_make_caches_forget_when_an_event_leaves) {
+  SqliteOptions with_events = options();
+  with_events.keep_events = true;
+  const auto store = open(with_events);
+  int forgotten = 0;
+  store->on_forget([&] { ++forgotten; });
+  ASSERT_TRUE(store->commit(registration_of(1), soon()));
+  const auto waiting = store->outbox()->unpublished(0, 10, soon());
+  ASSERT_TRUE(waiting);
+  ASSERT_FALSE(waiting->empty());
+  std::vector<std::uint64_t> positions;
+  for (const auto& event : *waiting) positions.push_back(event.position);
+  ASSERT_TRUE(store->outbox()->published(positions, soon()));
+  EXPECT_EQ(store->outbox()->depth(soon())->events, 0u);
+  const auto event = events::event_of(waiting->front().message);
+  ASSERT_TRUE(event);
+  EXPECT_TRUE(*store->inbox()->mark(events::mark_of("somebody", *event, day_one), soon()));
+  EXPECT_EQ(forgotten, 0);
+}
+
 }  // namespace
 }  // namespace chaveiro::contract

@@ -38,6 +38,16 @@ class AdminService final : public admin::AdminService::CallbackService {
   Reactor* ReloadLimits(Context* context, const admin::ReloadLimitsRequest* in,
                         admin::ReloadLimitsResponse* out) override;
   Reactor* Purge(Context* context, const admin::PurgeRequest* in, admin::PurgeResponse* out) override;
+  Reactor* ListDeadLetters(Context* context, const admin::ListDeadLettersRequest* in,
+                           admin::ListDeadLettersResponse* out) override;
+  Reactor* GetDeadLetter(Context* context, const admin::GetDeadLetterRequest* in, admin::DeadLetter* out) override;
+  Reactor* ReplayDeadLetters(Context* context, const admin::ReplayDeadLettersRequest* in,
+                             admin::ReplayDeadLettersResponse* out) override;
+  Reactor* DiscardDeadLetters(Context* context, const admin::DiscardDeadLettersRequest* in,
+                              admin::DiscardDeadLettersResponse* out) override;
+  Reactor* TailEvents(Context* context, const admin::TailEventsRequest* in, admin::TailEventsResponse* out) override;
+  Reactor* ReplayEvents(Context* context, const admin::ReplayEventsRequest* in,
+                        admin::ReplayEventsResponse* out) override;
 
   Reactor* GetCacheStats(Context* context, const admin::GetCacheStatsRequest* in,
                          admin::GetCacheStatsResponse* out) override;

@@ -83,6 +83,7 @@ std::vector<Route> lookup_routes();
 std::vector<Route> payment_routes();
 std::vector<Route> audit_routes();
 std::vector<Route> admin_routes();
+std::vector<Route> event_routes();
 std::vector<Route> open_routes();
 
 // What many routes share.

@@ -28,7 +28,7 @@ const std::vector<Route>& routes() {
   static const std::vector<Route> table = [] {
     std::vector<Route> all;
     for (auto part : {entry_routes, account_routes, claim_routes, lookup_routes, payment_routes, audit_routes,
-                      admin_routes, open_routes})
+                      admin_routes, event_routes, open_routes})
       for (Route& route : part()) all.push_back(std::move(route));
     return all;
   }();

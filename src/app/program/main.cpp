@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   add_remote_commands(root, session);
   add_cache_commands(root, session);
   add_limits_commands(root, session);
+  add_event_commands(root, session);
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -12,6 +12,8 @@
 #include "app/cache_admin.h"
 #include "app/cache_levels.h"
 #include "app/demo.h"
+#include "app/event_admin.h"
+#include "app/event_service.h"
 #include "app/figures.h"
 #include "app/health.h"
 #include "app/keyring.h"
@@ -93,6 +95,9 @@ struct Platform::Parts {
   std::uint64_t heard_until = 0;                    // of the store's thread that tells of other processes
   Guarded<bool> saw_another_server{false};
 
+  // Woken by the store's writer, and therefore as old as the cache.
+  Guarded<Periodic*> events_worker{nullptr};
+
   // The order is that of building; destruction goes back from the end.
   std::unique_ptr<Storage> storage;
   // Null: limits are kept in memory.
@@ -119,6 +124,8 @@ struct Platform::Parts {
   std::optional<api::PageTokens> page_tokens;
   std::optional<api::Portabilities> portabilities;
   std::optional<CacheAdmin> cache_admin;
+  std::unique_ptr<EventService> events;
+  std::optional<EventAdmin> event_admin;
   std::optional<Admin> admin;
   std::optional<PlatformHealth> health;
   std::optional<Figures> figures;
@@ -135,6 +142,7 @@ struct Platform::Parts {
 
   std::optional<Periodic> leases_worker, policies_worker, failover_worker, health_worker, claims_worker, figures_worker,
       cache_worker, certificates_worker, invalidation_worker;
+  std::optional<Periodic> events_loop;
   bool has_demonstration = false;
 
   Result<void> build_storage(const Keyring& keyring, Log& log) {
@@ -144,6 +152,7 @@ struct Platform::Parts {
     storage->store().on_commit([this, &records](std::uint64_t sequence, const dir::Change& change) {
       records.add(change.writes.size());
       if (record_cache) record_cache->committed(sequence, change);
+      if (auto worker = events_worker.lock(); *worker != nullptr) (*worker)->run_soon();
     });
     storage->store().on_forget([this] {
       if (record_cache) record_cache->forget();
@@ -255,6 +264,14 @@ struct Platform::Parts {
     page_tokens.emplace(keyring.page_key(), clock);
     portabilities.emplace(*directory, keyring.page_key(), clock);
     if (record_cache) cache_admin.emplace(storage->store(), clock, *record_cache);
+    EventServiceOptions event_options;
+    if (settings.database_url != "memory:") {
+      event_options.folder = settings.data + "/events";
+      event_options.memory_path = settings.data + "/consumers.db";
+    }
+    events = std::make_unique<EventService>(std::move(event_options), storage->store(), *claims, clock,
+                                            log.logger("events"), metrics);
+    event_admin.emplace(*events, storage->store(), clock);
     admin.emplace(AdminParts{
         .store = storage->store(),
         .clock = clock,
@@ -266,6 +283,7 @@ struct Platform::Parts {
         .backup = [this](const std::string& name, Deadline deadline) { return storage->backup(name, deadline); },
         .purge_lookups = [this](UtcTime before) { return storage->purge_lookups(before); },
         .caches = cache_admin ? &*cache_admin : nullptr,
+        .events = &*event_admin,
         .verify = [this](const std::vector<std::string>& anchors,
                          Deadline deadline) { return storage->verify(anchors, deadline); }});
     pool.emplace(PoolOptions{"edge", settings.worker_threads, settings.worker_queue}, clock, log.logger("pool"),
@@ -335,7 +353,18 @@ struct Platform::Parts {
     first_answers.emplace(limits::IdempotencyOptions{}, *first_answer_store, clock, metrics);
   }
 
+  void start_events() {
+    events_loop.emplace(PeriodicOptions{.name = "events",
+                                        .interval = std::chrono::seconds{1},
+                                        .run_time_max = std::chrono::seconds{20},
+                                        .first = PeriodicOptions::First::at_once},
+                        clock, logger.named("events"),
+                        [this](Deadline deadline) { return events->run_once(deadline); });
+    *events_worker.lock() = &*events_loop;
+  }
+
   void start_workers() {
+    start_events();
     policies_worker.emplace(PeriodicOptions{.name = "policies", .interval = std::chrono::minutes{1}}, clock,
                             logger.named("limits"), [this](Deadline deadline) -> Result<void> {
                               TRY_VOID(registry->mirror_once(deadline));
@@ -484,10 +513,13 @@ bool Platform::stop(Deadline deadline) {
                        &parts.figures_worker, &parts.health_worker, &parts.cache_worker, &parts.certificates_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
+  *parts.events_worker.lock() = nullptr;
+  if (parts.events_loop && !parts.events_loop->stop(deadline)) parts.logger.warn("events did not stop in time");
   const bool rest_whole = parts.rest->stop(deadline);
   parts.grpc->stop(deadline);
   if (parts.rls) parts.rls->stop(deadline);
   const Pool::Left left = parts.pool->drain(deadline);
+  parts.events->stop(deadline);
   if (parts.invalidation_worker) (void)parts.invalidation_worker->stop(deadline);
   if (parts.invalidator) parts.invalidator->leave();
   if (parts.metrics_server) parts.metrics_server->stop(deadline);

@@ -50,6 +50,8 @@ void add_cache_commands(CLI::App& root, Session& session);
 void add_limits_commands(CLI::App& root, Session& session);
 // serve, config, version, token, restore, audit verify
 void add_local_commands(CLI::App& root, Session& session);
+// events, dlq
+void add_event_commands(CLI::App& root, Session& session);
 // db
 void add_database_commands(CLI::App& root, Session& session);
 

@@ -43,7 +43,7 @@ Result<void> StoredEvents::published(std::span<const std::uint64_t> positions, D
     for (const std::uint64_t position : gone) TRY_VOID(row->add(position).run());
     return gone.size();
   };
-  TRY_VOID(writer_.run(remove, deadline));
+  TRY_VOID(writer_.run(remove, deadline, Writer::Of::beside));
   return {};
 }
 
@@ -83,7 +83,7 @@ Result<bool> StoredEvents::mark(const Mark& mark, Deadline deadline) {
             TRY(Statement* const row, group.connection().prepare(mark.version == 0 ? mark_id_sql : mark_version_sql));
             return add_mark(*row, mark).run();
           },
-          deadline));
+          deadline, Writer::Of::beside));
   return written == 1;
 }
 
@@ -93,7 +93,7 @@ Result<std::uint64_t> StoredEvents::forget_ids(UtcTime before, Deadline deadline
         TRY(Statement* const row, group.connection().prepare("DELETE FROM inbox_ids WHERE at < ?"));
         return row->add(before).run();
       },
-      deadline);
+      deadline, Writer::Of::beside);
 }
 
 }  // namespace chaveiro::clients::sqlite

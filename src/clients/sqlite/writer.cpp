@@ -108,8 +108,9 @@ std::vector<Result<Committed>> Writer::commit_all(std::span<const Change> change
   return answers;
 }
 
-Result<std::uint64_t> Writer::run(Task task, Deadline deadline) {
+Result<std::uint64_t> Writer::run(Task task, Deadline deadline, Of of) {
   const auto job = std::make_shared<Job>();
+  job->of = of;
   job->task = std::move(task);
   TRY_VOID(submit(job, WhenFull::wait, deadline));
   return std::move(*job->progress.lock()->task_answer);
@@ -242,7 +243,7 @@ Result<std::uint64_t> Writer::run_task(const Job& job) {
   }();
   if (!result) group_->rollback();
   const bool changed = result ? *result != 0 : result.error().code == Code::maybe_applied;
-  if (changed) forget();
+  if (changed && job.of == Of::records) forget();
   return result;
 }
 

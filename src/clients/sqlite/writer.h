@@ -42,7 +42,9 @@ class Writer {
 
   Result<directory::Committed> commit(const directory::Change& change, Deadline deadline);
   std::vector<Result<directory::Committed>> commit_all(std::span<const directory::Change> changes, Deadline deadline);
-  Result<std::uint64_t> run(Task task, Deadline deadline);
+  // Of records, where rows changed, caches are told to forget everything; what lies beside them no cache holds.
+  enum class Of : std::uint8_t { records, beside };
+  Result<std::uint64_t> run(Task task, Deadline deadline, Of of = Of::records);
   // Folds the log into the database and empties it, as far as readers let it.
   Result<void> cut_log(Deadline deadline);
   void on_commit(directory::Store::CommitHook hook);
@@ -60,6 +62,7 @@ class Writer {
     std::vector<directory::Change> changes;  // one or many, or none and
     Task task;
     bool outside_transaction = false;  // the task
+    Of of = Of::records;
     Guarded<Progress> progress;
     std::size_t weight() const { return changes.size() + (task ? 1 : 0); }
   };

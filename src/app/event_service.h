@@ -1,0 +1,69 @@
+// app/event_service.h
+//
+// Everything about events in one running platform: the bus (the embedded log in the data folder), the relay that publishes what commits
+// left in the outbox, the consumers, the dead letters, and the metrics of all that.
+//
+// One process at a time has the log of a data folder; a second one (during an upgrade) goes on without, and takes over when it is free.
+//
+// Threads: any. run_once() by one worker.
+// Errors:  open faults are tried again and logged; nothing here keeps the platform from serving.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "directory/claims.h"
+#include "events/consumer.h"
+#include "events/dead_letter_desk.h"
+
+namespace chaveiro::app {
+
+struct EventServiceOptions {
+  std::string folder;       // of the embedded log; "" keeps events in memory
+  std::string memory_path;  // of what consumers remember; "" in memory
+  std::uint32_t partitions = 4;
+};
+
+class EventService {
+ public:
+  EventService(EventServiceOptions options, directory::Store& store, directory::Claims& claims, const Clock& clock,
+               Logger log, Registry& metrics);
+  ~EventService();
+
+  // Opens what is not open yet and publishes what waits. Errors: of what could not be done now.
+  Result<void> run_once(Deadline deadline);
+  // Consumers end; what was published is safe.
+  void stop(Deadline deadline);
+
+  // Null while another process has the log; right after the start they wait for it to be opened. What is in use stays until it is
+  // given back.
+  std::shared_ptr<events::Bus> bus(Deadline deadline);
+  std::shared_ptr<events::DeadLetterDesk> desk(Deadline deadline);
+
+ private:
+  struct Open;
+  struct State {
+    std::shared_ptr<Open> open;
+    bool tried = false;  // to open it
+  };
+  Result<std::shared_ptr<Open>> open(Deadline deadline);
+  std::shared_ptr<Open> opened(Deadline deadline);
+
+  const EventServiceOptions options_;
+  directory::Store& store_;
+  directory::Claims& claims_;
+  const Clock& clock_;
+  const Logger log_;
+  Registry& metrics_;
+  Guarded<State> state_;
+};
+
+// What the neighbours answer changes entries and claims (topic rsfn-dict-res-in):
+//   KeyCreatedResponse      the entry that waited for the registry becomes ACTIVE, or is deleted where `data.success` is false
+//   ClaimConfirmedResponse  the claim is confirmed
+events::Handlers response_handlers(directory::Store& store, directory::Claims& claims, const Clock& clock);
+
+}  // namespace chaveiro::app

@@ -1,0 +1,181 @@
+// events tail|replay, dlq list|show|replay|discard: the command line's side of the administration of events.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <thread>
+
+#include "app/program/session.h"
+#include "base/clock.h"
+#include "base/guarded.h"
+
+namespace chaveiro::app {
+namespace {
+
+namespace admin = dict::admin::v1;
+using Admin = admin::AdminService::Stub;
+
+// CLI11 writes into them, the action reads them.
+struct Options {
+  std::vector<std::string> ids;
+  std::string id, topic, subscription, from, to;
+  std::uint32_t limit = 100, rate = 100;
+  bool reveal = false, dry_run = false, all = false;
+};
+
+class Builder {
+ public:
+  Builder(CLI::App& root, Session& session) : root_(root), session_(session) {}
+
+  void events() {
+    CLI::App& group = command_group(root_, "events", "what happened, as it is told to others");
+    Options& tail_options = kept();
+    CLI::App* tail = group.add_subcommand("tail", "show events of a topic, oldest first");
+    tail->add_option("--topic", tail_options.topic, "key-events where left out");
+    tail->add_option("--from", tail_options.from, "RFC 3339; everything that is kept where left out");
+    tail->add_option("--limit", tail_options.limit, "at most so many (100; at most 1000)");
+    tail->add_flag("--reveal", tail_options.reveal, "show personal data (role admin; audited)");
+    action(*tail, [&o = tail_options](Client& client, const Output& output) {
+      admin::TailEventsRequest request;
+      request.set_topic(o.topic);
+      request.set_limit(o.limit);
+      request.set_reveal(o.reveal);
+      if (!o.from.empty()) {
+        if (const auto fault = set_time(o.from, *request.mutable_from())) return Client::failed(*fault, output);
+      }
+      return client.call(client.admin(), &Admin::TailEvents, request, output);
+    });
+    Options& replay_options = kept();
+    CLI::App* replay = group.add_subcommand(
+        "replay", "put a subscription at a time of a topic, so that its consumer reads from there");
+    replay->add_option("--topic", replay_options.topic, "which topic")->required();
+    replay->add_option("--subscription", replay_options.subscription, "made where it is not there")->required();
+    replay->add_option("--from", replay_options.from, "RFC 3339")->required();
+    action(*replay, [&o = replay_options](Client& client, const Output& output) {
+      admin::ReplayEventsRequest request;
+      request.set_topic(o.topic);
+      request.set_subscription(o.subscription);
+      if (const auto fault = set_time(o.from, *request.mutable_from())) return Client::failed(*fault, output);
+      return client.call(client.admin(), &Admin::ReplayEvents, request, output);
+    });
+  }
+
+  void dead_letters() {
+    CLI::App& group = command_group(root_, "dlq", "events that a consumer gave up");
+    Options& list_options = kept();
+    CLI::App* list = group.add_subcommand("list", "the dead letters, oldest first");
+    list->add_option("--subscription", list_options.subscription, "only what this one gave up");
+    list->add_option("--limit", list_options.limit, "at most so many (100; at most 1000)");
+    action(*list, [&o = list_options](Client& client, const Output& output) {
+      admin::ListDeadLettersRequest request;
+      request.set_subscription(o.subscription);
+      request.set_limit(o.limit);
+      return client.call(client.admin(), &Admin::ListDeadLetters, request, output);
+    });
+    Options& show_options = kept();
+    CLI::App* show = group.add_subcommand("show", "one of them with its attempts and its body");
+    show->add_option("id", show_options.id, "as `dlq list` shows it")->required();
+    show->add_flag("--reveal", show_options.reveal, "show personal data (role admin; audited)");
+    action(*show, [&o = show_options](Client& client, const Output& output) {
+      admin::GetDeadLetterRequest request;
+      request.set_id(o.id);
+      request.set_reveal(o.reveal);
+      return client.call(client.admin(), &Admin::GetDeadLetter, request, output);
+    });
+    replay(group);
+    Options& discard_options = kept();
+    CLI::App* discard = group.add_subcommand("discard", "never to be applied; their keys go on");
+    discard->add_option("id", discard_options.ids, "as `dlq list` shows them")->required();
+    action(*discard, [&o = discard_options](Client& client, const Output& output) {
+      admin::DiscardDeadLettersRequest request;
+      for (const std::string& id : o.ids) request.add_ids(id);
+      return client.call(client.admin(), &Admin::DiscardDeadLetters, request, output);
+    });
+  }
+
+ private:
+  static Options& kept() {
+    static std::vector<std::unique_ptr<Options>> all;
+    return *all.emplace_back(std::make_unique<Options>());
+  }
+
+  void action(CLI::App& command, std::function<int(Client&, const Output&)> run) {
+    Session& session = session_;
+    command.callback([&session, run = std::move(run)] {
+      session.action = [&session, run] {
+        return session.with_client([&](Client& client) { return run(client, session.output); });
+      };
+    });
+  }
+
+  static std::optional<Error> set_time(const std::string& text, google::protobuf::Timestamp& to) {
+    const auto time = parse_rfc3339(text);
+    if (!time) return fail_field("--from", time.error().message);
+    const std::int64_t micros = time->time_since_epoch().count();
+    to.set_seconds(micros / 1'000'000);
+    to.set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1'000);
+    return std::nullopt;
+  }
+
+  void replay(CLI::App& group) {
+    Options& options = kept();
+    CLI::App* command = group.add_subcommand("replay", "try them again where they came from");
+    command->add_option("id", options.ids, "as `dlq list` shows them");
+    command->add_flag("--all", options.all, "every one (of --subscription)");
+    command->add_option("--subscription", options.subscription, "with --all: only what this one gave up");
+    command->add_option("--to", options.to, "another topic than where they came from");
+    command->add_option("--rate", options.rate, "at most so many a second (100)")->check(CLI::Range(1, 10'000));
+    command->add_flag("--dry-run", options.dry_run, "only say how many it would be");
+    action(*command,
+           [&options](Client& client, const Output& output) { return replay_slowly(client, options, output); });
+  }
+
+  // One call for each, so that the rate holds and progress is seen.
+  static int replay_slowly(Client& client, const Options& options, const Output& output) {
+    std::vector<std::string> ids = options.ids;
+    if (options.all) {
+      admin::ListDeadLettersRequest request;
+      request.set_subscription(options.subscription);
+      request.set_limit(1'000);
+      admin::ListDeadLettersResponse found;
+      grpc::ClientContext context;
+      client.prepare(context);
+      if (const auto status = client.admin().ListDeadLetters(&context, request, &found); !status.ok())
+        return Client::failed(status, output);
+      for (const auto& letter : found.dead_letters()) ids.push_back(letter.id());
+    }
+    if (ids.empty() && !options.all) return Client::failed(fail_field("id", "name dead letters, or say --all"), output);
+    admin::ReplayDeadLettersResponse sum;
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (!options.dry_run)
+        std::this_thread::sleep_until(begin + std::chrono::microseconds{1'000'000 * i / options.rate});
+      admin::ReplayDeadLettersRequest request;
+      request.add_ids(ids[i]);
+      request.set_to(options.to);
+      request.set_dry_run(options.dry_run);
+      admin::ReplayDeadLettersResponse one;
+      grpc::ClientContext context;
+      client.prepare(context);
+      if (const auto status = client.admin().ReplayDeadLetters(&context, request, &one); !status.ok())
+        return Client::failed(status, output);
+      sum.set_wanted(sum.wanted() + one.wanted());
+      sum.set_replayed(sum.replayed() + one.replayed());
+      sum.set_failed(sum.failed() + one.failed());
+      if (!output.json && ids.size() > 1) std::fprintf(stderr, "\r%zu of %zu", i + 1, ids.size());
+    }
+    if (!output.json && ids.size() > 1) std::fprintf(stderr, "\n");
+    return Client::printed(sum, output);
+  }
+
+  CLI::App& root_;
+  Session& session_;
+};
+
+}  // namespace
+
+void add_event_commands(CLI::App& root, Session& session) {
+  Builder builder(root, session);
+  builder.events();
+  builder.dead_letters();
+}
+
+}  // namespace chaveiro::app
