@@ -75,7 +75,7 @@ void print_switched_on(const Platform& platform, const RunOptions& options) {
                "concurrency limit · "
                "look-up record (HMAC of key and payer, hash chain, written before the answer) · metrics · access log 1 "
                "in %s at level "
-               "%s · check digits %s · memory of entries %s · limits per caller: none in this build\n",
+               "%s · check digits %s · memory of entries %s · limits per address and caller\n",
                options.keys, server_core, load_core, platform.setting("LOG_SAMPLE").c_str(),
                platform.setting("LOG_LEVEL").c_str(), platform.setting("CHAVEIRO_CHECK_DIGITS").c_str(),
                platform.setting("CACHE_L1_ENABLED").c_str());
