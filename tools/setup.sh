@@ -13,7 +13,7 @@ build_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev libnghttp2-dev
 )
 # redis-tools holds the server's program too, without the service that redis-server would start on the usual port.
-test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer)
+test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer openjdk-17-jre-headless maven)
 check_packages=(git python3 clang-format-19)
 clang_packages=(clang-19 clang-tidy-19 libclang-rt-19-dev)
 
@@ -33,7 +33,8 @@ usage() {
 ./dev setup [GROUP…]
   Installs what is missing by apt-get, as root or through sudo (Debian 12); does nothing when all is there.
   build  compiler and libraries: ${build_packages[*]}
-  test   programs that tests call: ${test_packages[*]}, and promtool, unpacked under .cache without its service
+  test   programs that tests call: ${test_packages[*]}; promtool, unpacked under .cache without its service;
+         the Apache Pulsar broker, from Maven, under .cache
   check  ${check_packages[*]}
   clang  second compiler, clang-tidy, fuzzers: ${clang_packages[*]}
   valkey Valkey 8 from the suite's backports, unpacked under .cache alone: a second server for the Redis tests
@@ -135,13 +136,13 @@ look_around() {
   fail "not found here: ${lacking[*]}. Install what holds them, then try again."
 }
 
-packages=() programs=() headers=() missing=() wants_promtool=no wants_valkey=no
+packages=() programs=() headers=() missing=() wants_promtool=no wants_pulsar=no wants_valkey=no
 if (($# == 0)) || [[ " $* " == *" all "* ]]; then set -- build test check clang; fi
 for group; do
   case $group in
     -h | --help) usage; exit ;;
     build) packages+=("${build_packages[@]}") programs+=("${build_programs[@]}") headers+=("${build_headers[@]}") ;;
-    test) packages+=("${test_packages[@]}") programs+=("${test_programs[@]}") wants_promtool=yes ;;
+    test) packages+=("${test_packages[@]}") programs+=("${test_programs[@]}") wants_promtool=yes wants_pulsar=yes ;;
     check) packages+=("${check_packages[@]}") programs+=("${check_programs[@]}") ;;
     valkey) packages+=(redis-tools) wants_valkey=yes ;;
     clang) packages+=("${clang_packages[@]}") programs+=("${clang_programs[@]}") ;;
@@ -152,6 +153,7 @@ done
 if is_debian_12; then
   install_debian "${packages[@]}"
   if [[ $wants_promtool == yes ]]; then unpack_promtool && link_redis; fi
+  if [[ $wants_pulsar == yes ]]; then tools/servers/pulsar.sh fetch; fi
   if [[ $wants_valkey == yes ]]; then unpack_valkey; fi
 else
   look_around

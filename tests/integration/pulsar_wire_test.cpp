@@ -1,14 +1,13 @@
-// The frames of clients/pulsar/wire held against a real broker (PULSAR_URL, as `./dev up pulsar` prints it; skipped without): look-up,
-// producer, consumer, batches under every compression, keys and properties there and back.
+// The frames of clients/pulsar/wire held against a real broker: look-up, producer, consumer, batches under every compression, keys and
+// properties there and back.
 #include <gtest/gtest.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/uuid.h"
 #include "clients/pulsar/wire/frame.h"
+#include "tests/support/pulsar_broker.h"
 
 namespace chaveiro::contract {
 namespace {
@@ -85,8 +84,7 @@ class Talk {
 class PulsarWire : public testing::TestWithParam<Compression> {};
 
 TEST_P(PulsarWire, brings_a_batch_there_and_back) {
-  const char* const url = std::getenv("PULSAR_URL");
-  if (url == nullptr) GTEST_SKIP() << "PULSAR_URL names no broker";
+  const std::string url = tests::pulsar_broker().url;
   Talk talk(url);
   ASSERT_TRUE(talk.open()) << url;
   talk.say(Connect{.client_version = "chaveiro"});

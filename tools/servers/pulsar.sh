@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
 # One Apache Pulsar broker (standalone, the real one) on port 16650, its administration on 18080. The distribution comes from Maven,
 # once, into .cache/pulsar; what it stores lies in .cache/servers/pulsar and goes with `down`.
+#
+# For tests PULSAR_FOLDER names another folder, and the ports are then free ones, which the file `url` in it tells.
 set -euo pipefail
 version=4.0.8
-port=16650 web=18080 bookkeeper=13181
 home=$PWD/.cache/pulsar/$version
-folder=$PWD/.cache/servers/pulsar
-url=pulsar://127.0.0.1:$port
+folder=${PULSAR_FOLDER:-$PWD/.cache/servers/pulsar}
+
+# Three ports that nobody has now, held until all are known.
+free_ports() {
+  python3 -c 'import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+print(*(one.getsockname()[1] for one in held))'
+}
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf './dev: %s\n' "$*" >&2; exit 1; }
@@ -22,10 +29,12 @@ fetch() {
   command -v mvn >/dev/null || die "Maven brings the broker: apt-get install maven"
   say "the Pulsar distribution comes from Maven (234 MiB, once)"
   local store=$PWD/.cache/pulsar/maven artifact=org.apache.pulsar:pulsar-server-distribution:$version:tar.gz:bin
-  mkdir -p "$home" "$store"
+  rm -rf "$home.part"
+  mkdir -p "$home.part" "$store"
   mvn -B -q -Dmaven.repo.local="$store" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get -Dtransitive=false -Dartifact=$artifact >&2
-  tar xzf "$store/org/apache/pulsar/pulsar-server-distribution/$version/pulsar-server-distribution-$version-bin.tar.gz" -C "$home" --strip-components=1
-  rm -rf "$store"
+  tar xzf "$store/org/apache/pulsar/pulsar-server-distribution/$version/pulsar-server-distribution-$version-bin.tar.gz" -C "$home.part" --strip-components=1
+  rm -rf "$home" "$store"
+  mv "$home.part" "$home"
 }
 
 # The file is read twice, and a key that stands twice becomes a list: each is replaced, never appended.
@@ -41,8 +50,11 @@ configure() {
   done
 }
 
+choose_ports() {
+  if [[ -n ${PULSAR_FOLDER:-} ]]; then read -r port web bookkeeper <<<"$(free_ports)"; else port=16650 web=18080 bookkeeper=13181; fi
+}
 is_up() { [[ -r $folder/pid ]] && kill -0 "$(cat "$folder/pid")" 2>/dev/null; }
-answers() { curl -fsS "http://127.0.0.1:$web/admin/v2/brokers/health" >/dev/null 2>&1; }
+answers() { curl -fsS "$(sed -n 2p "$folder/url")/admin/v2/brokers/health" >/dev/null 2>&1; }
 
 # Tenants and namespaces are not made on demand.
 namespaces() {
@@ -55,7 +67,9 @@ namespaces() {
 
 up() {
   mkdir -p "$folder"
+  choose_ports
   configure
+  printf 'pulsar://127.0.0.1:%s\nhttp://127.0.0.1:%s\n' "$port" "$web" >"$folder/url"
   export JAVA_HOME PULSAR_MEM="-Xms256m -Xmx640m -XX:MaxDirectMemorySize=1g" PULSAR_GC="-XX:+UseG1GC" \
     PULSAR_GC_LOG="-Xlog:disable -Xlog:all=warning:stderr" PULSAR_LOG_DIR=$folder/logs PULSAR_LOG_LEVEL=warn \
     PULSAR_STANDALONE_CONF=$folder/standalone.conf
@@ -86,8 +100,9 @@ case ${1:-} in
   up)
     fetch
     if is_up && answers; then say "pulsar is up already"; else down; up; fi
-    say "PULSAR_URL=$url"
-    printf '%s\n' "$url" ;;
+    say "PULSAR_URL=$(sed -n 1p "$folder/url") PULSAR_ADMIN_URL=$(sed -n 2p "$folder/url")"
+    sed -n 1p "$folder/url" ;;
+  fetch) fetch ;;
   down) down ;;
-  *) die "up or down" ;;
+  *) die "up, down or fetch" ;;
 esac

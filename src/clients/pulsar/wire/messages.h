@@ -226,9 +226,10 @@ struct MessageCommand {
   MessageIdData message_id;
   std::uint32_t redelivery_count = 0;
   std::vector<std::int64_t> ack_set;
+  std::optional<std::uint64_t> consumer_epoch;
   template <class V>
   void fields(V& v) {
-    v(1, consumer_id), v(2, message_id), v(3, redelivery_count), v(4, ack_set);
+    v(1, consumer_id), v(2, message_id), v(3, redelivery_count), v(4, ack_set), v(5, consumer_epoch);
   }
 };
 

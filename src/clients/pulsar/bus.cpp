@@ -1,0 +1,216 @@
+#include "clients/pulsar/bus.h"
+
+#include <algorithm>
+
+#include "clients/pulsar/bus_impl.h"
+#include "clients/pulsar/latch.h"
+
+namespace chaveiro::clients::pulsar {
+namespace {
+
+constexpr std::size_t waiting_max = 10'000;  // messages of a topic whose partitions are not known yet
+constexpr std::string_view scheme = "persistent://";
+constexpr auto close_time_max = std::chrono::seconds{10};
+
+std::string namespace_of(const std::string& topic) {
+  const std::size_t end = topic.rfind('/');
+  if (!topic.starts_with(scheme) || end == std::string::npos || end <= scheme.size()) return {};
+  return topic.substr(scheme.size(), end - scheme.size());
+}
+
+}  // namespace
+
+std::string partition_topic(const std::string& topic, std::int32_t partition) {
+  return partition < 0 ? topic : topic + "-partition-" + std::to_string(partition);
+}
+
+Result<std::unique_ptr<PulsarBus>> PulsarBus::make(BusOptions options, Logger log) {
+  auto impl = std::make_shared<Impl>();
+  TRY(impl->client, Client::make(options.client, log));
+  TRY(impl->admin, Admin::make(options.admin));
+  impl->topics.lock()->namespaces.insert(options.namespaces.begin(), options.namespaces.end());
+  impl->options = std::move(options);
+  impl->log = std::move(log);
+  return std::unique_ptr<PulsarBus>(new PulsarBus(std::move(impl)));
+}
+
+PulsarBus::~PulsarBus() {
+  std::vector<std::shared_ptr<Producer>> producers;
+  for (const auto& [name, topic] : std::exchange(impl_->topics.lock()->out, {})) {
+    const auto its = topic->state.with([](const OutTopic::State& state) { return state.producers; });
+    producers.insert(producers.end(), its.begin(), its.end());
+  }
+  const auto closed = std::make_shared<Latch>(producers.size());
+  impl_->client->loop().post([producers, closed] {
+    for (const auto& producer : producers) producer->close([closed](const Result<void>& how) { closed->answer(how); });
+  });
+  static_cast<void>(closed->wait(Deadline::in(close_time_max)));
+}
+
+// --- topics
+
+Result<void> PulsarBus::create_topic(const std::string& topic, const events::TopicOptions& options, Deadline deadline) {
+  if (options.partitions == 0) return fail_field("partitions", "must be at least 1");
+  auto made = impl_->admin->create_topic(topic, options.partitions, deadline);
+  if (!made && made.error().reason != "TopicExists") return made;
+  if (!made) {
+    TRY(const std::uint32_t there, impl_->admin->partitions(topic, deadline));
+    if (std::max(there, 1u) != options.partitions)
+      return fail(Code::conflict, "TopicDiffers",
+                  "topic " + topic + " is there with " + std::to_string(there) + " partitions, which cannot change");
+  } else {
+    TRY_VOID(impl_->admin->keep(topic, options, deadline));
+  }
+  impl_->topics.with([&](Impl::Topics& topics) {
+    topics.hashes[topic] = options.hash;
+    topics.namespaces.insert(namespace_of(topic));
+  });
+  return {};
+}
+
+Result<std::vector<std::string>> PulsarBus::topics(Deadline deadline) {
+  const std::set<std::string> namespaces = impl_->topics.lock()->namespaces;
+  std::vector<std::string> all;
+  for (const std::string& name : namespaces) {
+    auto some = impl_->admin->topics(name, deadline);
+    if (!some && some.error().code == Code::not_found) continue;
+    if (!some) return some.error();
+    all.insert(all.end(), some->begin(), some->end());
+  }
+  return all;
+}
+
+Result<void> PulsarBus::unsubscribe(const std::string& topic, const std::string& name, Deadline deadline) {
+  return impl_->admin->delete_subscription(topic, name, deadline);
+}
+
+Result<std::uint32_t> PulsarBus::Impl::partitions(const std::string& topic, Deadline deadline) {
+  const auto told = std::make_shared<Guarded<std::optional<Result<std::uint32_t>>>>();
+  client->loop().post([this, topic, told] {
+    client->partitions(topic, [told](Result<std::uint32_t> answer) {
+      told->with([&](auto& it) { it.emplace(std::move(answer)); });
+      told->notify_all();
+    });
+  });
+  auto answer = told->lock();
+  if (!answer.wait(deadline, [](const auto& it) { return it.has_value(); }))
+    return fail(Code::deadline, "DeadlineExceeded", "the broker has not answered in time");
+  return **answer;
+}
+
+// --- publishing
+
+std::shared_ptr<OutTopic> PulsarBus::Impl::out_topic(std::string_view name) {
+  auto all = topics.lock();
+  if (const auto found = all->out.find(name); found != all->out.end()) return found->second;
+  auto topic = std::make_shared<OutTopic>();
+  topic->name = name;
+  if (const auto hash = all->hashes.find(name); hash != all->hashes.end()) topic->hash = hash->second;
+  all->out.emplace(topic->name, topic);
+  client->loop().post([this, topic] {
+    client->partitions(topic->name,
+                       [this, topic](const Result<std::uint32_t>& partitions) { resolved(topic, partitions); });
+  });
+  return topic;
+}
+
+void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions) {
+  if (!partitions) {
+    topics.with([&](Topics& all) {
+      const auto found = all.out.find(topic->name);
+      if (found != all.out.end() && found->second == topic) all.out.erase(found);
+    });
+    for (OutTopic::Waiting& one : std::exchange(topic->state.lock()->waiting, {})) one.done(partitions.error());
+    return;
+  }
+  std::vector<std::shared_ptr<Producer>> producers;
+  for (std::uint32_t p = 0; p < std::max(*partitions, 1u); ++p) {
+    ProducerOptions its = options.producer;
+    its.partition = *partitions == 0 ? -1 : static_cast<std::int32_t>(p);
+    its.topic = partition_topic(topic->name, its.partition);
+    if (!its.name.empty() && *partitions > 0) its.name += "-" + std::to_string(p);
+    producers.push_back(std::make_shared<Producer>(*client, std::move(its)));
+    producers.back()->open();
+  }
+  topic->state.lock()->producers = std::move(producers);
+  for (;;) {
+    std::deque<OutTopic::Waiting> waiting;
+    {
+      auto state = topic->state.lock();
+      waiting.swap(state->waiting);
+      if (waiting.empty()) {
+        state->ready = true;
+        return;
+      }
+    }
+    for (OutTopic::Waiting& one : waiting) hand_over(*topic, std::move(one));
+  }
+}
+
+void PulsarBus::Impl::hand_over(OutTopic& topic, OutTopic::Waiting one) {
+  const std::shared_ptr<Producer> producer = topic.state.with([&](OutTopic::State& state) {
+    const auto count = static_cast<std::uint32_t>(state.producers.size());
+    const std::uint32_t partition =
+        count == 1 ? 0
+        : one.message.key.empty()
+            ? static_cast<std::uint32_t>(state.without_key++ / options.producer.batch_messages_max % count)
+            : events::partition_of(one.message.key, topic.hash, count);
+    return state.producers[partition];
+  });
+  producer->publish(std::move(one.message), std::move(one.done));
+}
+
+void PulsarBus::publish(std::string_view name, events::Message message, Published done) {
+  const std::shared_ptr<OutTopic> topic = impl_->out_topic(name);
+  OutTopic::Waiting one{std::move(message), std::move(done)};
+  bool full = false, broken = false;
+  {
+    auto state = topic->state.lock();
+    if (!state->ready) {
+      full = state->waiting.size() >= waiting_max;
+      if (!full) return state->waiting.push_back(std::move(one));
+    } else {
+      broken = std::any_of(state->producers.begin(), state->producers.end(),
+                           [](const auto& producer) { return producer->broken(); });
+    }
+  }
+  if (full) {
+    Error error = fail(Code::exhausted, "PublishQueueFull", "the broker has not said yet how the topic is partitioned");
+    error.retry_after = std::chrono::milliseconds{100};
+    return one.done(std::move(error));
+  }
+  if (broken) {  // for good, as far as it can tell: the next message begins anew
+    impl_->topics.with([&](Impl::Topics& all) {
+      const auto found = all.out.find(name);
+      if (found != all.out.end() && found->second == topic) all.out.erase(found);
+    });
+  }
+  impl_->hand_over(*topic, std::move(one));
+}
+
+Result<void> PulsarBus::flush(Deadline deadline) {
+  std::vector<std::shared_ptr<Producer>> producers;
+  const auto out = impl_->topics.lock()->out;
+  for (const auto& [name, topic] : out) {
+    auto state = topic->state.lock();
+    producers.insert(producers.end(), state->producers.begin(), state->producers.end());
+  }
+  std::vector<std::shared_ptr<Consumer>> consumers;
+  for (const auto& weak : *impl_->consumers.lock())
+    if (auto consumer = weak.lock()) consumers.push_back(std::move(consumer));
+  const auto flushed = std::make_shared<Latch>(producers.size() + consumers.size());
+  impl_->client->loop().post([producers, consumers, flushed] {
+    const auto answer = [flushed](const Result<void>& how) { flushed->answer(how); };
+    for (const auto& producer : producers) producer->flush(answer);
+    for (const auto& consumer : consumers) consumer->flush(answer);
+  });
+  return flushed->wait(deadline);
+}
+
+Result<std::unique_ptr<events::Subscription>> PulsarBus::subscribe(events::SubscribeOptions options,
+                                                                   Deadline deadline) {
+  if (options.topics.empty() || options.name.empty()) return fail_field("subscription", "needs a name and topics");
+  return open_subscription(impl_, std::move(options), deadline);
+}
+
+}  // namespace chaveiro::clients::pulsar

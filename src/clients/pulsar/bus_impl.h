@@ -1,0 +1,58 @@
+// clients/pulsar/bus_impl.h
+//
+// What a PulsarBus holds, shared by the files that implement it: topics and publishing (bus.cpp), subscriptions (subscription.cpp).
+//
+// Threads: each part says who may touch it.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include "clients/pulsar/bus.h"
+#include "clients/pulsar/consumer.h"
+
+namespace chaveiro::clients::pulsar {
+
+// A topic that is published on. Messages wait here until its partitions are known.
+struct OutTopic {
+  std::string name;
+  events::KeyHash hash = events::KeyHash::murmur3;
+  struct Waiting {
+    events::Message message;
+    events::Bus::Published done;
+  };
+  struct State {
+    bool ready = false;
+    std::vector<std::shared_ptr<Producer>> producers;
+    std::deque<Waiting> waiting;
+    std::uint64_t without_key = 0;
+  };
+  Guarded<State> state;
+};
+
+struct PulsarBus::Impl {
+  BusOptions options;
+  Logger log;
+  std::unique_ptr<Admin> admin;
+  struct Topics {
+    std::map<std::string, std::shared_ptr<OutTopic>, std::less<>> out;
+    std::map<std::string, events::KeyHash, std::less<>> hashes;
+    std::set<std::string> namespaces;
+  };
+  Guarded<Topics> topics;
+  Guarded<std::vector<std::weak_ptr<Consumer>>> consumers;
+  std::unique_ptr<Client> client;  // last: its thread, whose work names this object, ends before the rest goes
+
+  std::shared_ptr<OutTopic> out_topic(std::string_view name);
+  void resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions);
+  void hand_over(OutTopic& topic, OutTopic::Waiting message);
+  Result<std::uint32_t> partitions(const std::string& topic, Deadline deadline);
+};
+
+// "topic-partition-3"; the topic itself where it has none.
+std::string partition_topic(const std::string& topic, std::int32_t partition);
+
+Result<std::unique_ptr<events::Subscription>> open_subscription(const std::shared_ptr<PulsarBus::Impl>& bus,
+                                                                events::SubscribeOptions options, Deadline deadline);
+
+}  // namespace chaveiro::clients::pulsar

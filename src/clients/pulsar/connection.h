@@ -1,0 +1,109 @@
+// clients/pulsar/connection.h
+//
+// One connection to a broker, shared by every producer and consumer of a client that the broker serves: connect, greeting, requests
+// and their answers, keep-alive, frames to whom they belong.
+//
+// Threads: the loop's only. Callbacks come from the loop, never from within the call that gave them.
+// Time:    nothing waits.
+// Errors:  unavailable "BrokerUnavailable" (refused, cut, silent), unauthenticated, deadline, and what the broker answers (errors.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/secret.h"
+#include "clients/pulsar/errors.h"
+#include "clients/pulsar/loop.h"
+#include "clients/pulsar/wire/frame.h"
+
+namespace chaveiro::clients::pulsar {
+
+struct ConnectionOptions {
+  std::string host;
+  std::uint16_t port = 6650;
+  std::string proxy_to;  // "host:port" of the broker behind a proxy; empty: none
+  // The JWT, asked for at each greeting and whenever the broker wants it anew; empty function: none.
+  std::function<Secret()> token;
+  Micros connect_time_max = std::chrono::seconds{10};
+  Micros keep_alive = std::chrono::seconds{30};  // silent for so long: a ping; for twice as long: cut
+};
+
+// A producer or consumer as the connection sees it.
+class Resident {
+ public:
+  virtual ~Resident() = default;
+  // Frames that name it. What the frame points at is gone afterwards.
+  virtual void on_frame(const wire::Frame& frame) = 0;
+  virtual void on_gone(const Error& error) = 0;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Answer = std::function<void(Result<wire::Frame>)>;
+  using Ready = std::function<void(Result<void>)>;
+
+  Connection(Loop& loop, ConnectionOptions options) : loop_(loop), options_(std::move(options)) {}
+  ~Connection();
+
+  void open();
+  // Called once the greeting is over, at once where it is.
+  void when_ready(Ready ready);
+  bool alive() const { return state_ != State::gone; }
+  std::size_t message_max() const { return message_max_; }
+
+  void send(std::string_view frames);
+  // The command must carry this request id.
+  template <class Command>
+  void request(const Command& command, Deadline deadline, Answer answer) {
+    std::string frame;
+    wire::append_frame(frame, command);
+    request(command.request_id, frame, deadline, std::move(answer));
+  }
+  void request(std::uint64_t id, std::string_view frame, Deadline deadline, Answer answer);
+
+  void add_producer(std::uint64_t id, Resident& resident) { producers_[id] = &resident; }
+  void add_consumer(std::uint64_t id, Resident& resident) { consumers_[id] = &resident; }
+  void remove_producer(std::uint64_t id) { producers_.erase(id); }
+  void remove_consumer(std::uint64_t id) { consumers_.erase(id); }
+
+  void close(const Error& why);
+
+ private:
+  enum class State : std::uint8_t { connecting, greeting, ready, gone };
+
+  void connect();
+  void connected();
+  void on_events(std::uint32_t events);
+  void read_all();
+  void handle(const wire::Frame& frame);
+  void answer(std::uint64_t id, Result<wire::Frame> frame);
+  void flush();
+  void write_some();
+  void tick();
+  void settle(const Result<void>& how);
+  Error lost(const std::string& why) const;
+
+  Loop& loop_;
+  const ConnectionOptions options_;
+  State state_ = State::connecting;
+  int fd_ = -1;
+  bool wants_write_ = false;
+  bool flush_posted_ = false;
+  wire::FrameReader reader_;
+  std::string out_;
+  std::size_t out_at_ = 0;
+  std::size_t message_max_ = wire::message_size_max_default;
+  SteadyTime heard_at_{}, pinged_at_{};
+  std::vector<Ready> waiting_;
+  struct Asked {
+    Answer answer;
+    Deadline deadline;
+  };
+  std::unordered_map<std::uint64_t, Asked> asked_;
+  std::unordered_map<std::uint64_t, Resident*> producers_, consumers_;
+};
+
+}  // namespace chaveiro::clients::pulsar

@@ -1,0 +1,366 @@
+#include "clients/pulsar/producer.h"
+
+#include <algorithm>
+
+#include "base/uuid.h"
+
+namespace chaveiro::clients::pulsar {
+namespace {
+
+constexpr auto full_pause = std::chrono::milliseconds{20};
+constexpr auto time_interval = std::chrono::milliseconds{500};
+
+std::uint64_t millis(UtcTime time) {
+  return static_cast<std::uint64_t>(std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count());
+}
+
+template <class Metadata>
+void describe(Metadata& metadata, const events::Message& message) {
+  for (const auto& [name, value] : message.headers) metadata.properties.push_back({name, value});
+  if (!message.key.empty()) metadata.partition_key = message.key;
+  if (message.event_time != UtcTime{}) metadata.event_time = millis(message.event_time);
+}
+
+Error closed_error() { return fail(Code::unavailable, "ProducerClosed", "the producer was closed"); }
+
+}  // namespace
+
+Producer::Producer(Client& client, ProducerOptions options)
+    : client_(client),
+      options_(std::move(options)),
+      id_(client.next_id()),
+      name_(options_.name.empty() ? "chaveiro-" + to_string(uuid_v4()) : options_.name) {}
+
+std::size_t Producer::size_of(const events::Message& message) {
+  std::size_t size = message.body.size() + message.key.size() + 64;
+  for (const auto& [name, value] : message.headers) size += name.size() + value.size() + 8;
+  return size;
+}
+
+// The open batch of the message's key, or a fresh one.
+Producer::Batch& Producer::batch_for(Gathering& now, const events::Message& message) const {
+  const std::size_t fresh = now.batches.size();
+  const bool alone = message.deliver_at.has_value();
+  if (alone) {
+    now.by_key.erase(message.key);  // what follows may not go before it
+  } else {
+    auto& place = now.by_key.try_emplace(message.key, fresh).first->second;
+    if (place != fresh) {
+      const Batch& there = now.batches[place];
+      if (there.messages.size() < options_.batch_messages_max && there.bytes < options_.batch_bytes_max)
+        return now.batches[place];
+      place = fresh;
+    }
+  }
+  Batch& made = now.batches.emplace_back();
+  made.key = message.key;
+  return made;
+}
+
+void Producer::publish(events::Message message, Sent sent) {
+  const std::size_t size = size_of(message);
+  std::optional<Error> refused;
+  bool begins = false, full = false;
+  {
+    auto now = gathering_.lock();
+    if (now->failed) {
+      refused = now->failed;
+    } else if (message.body.size() > now->message_max) {
+      refused = fail(Code::invalid, "MessageTooLarge",
+                     "the message has " + std::to_string(message.body.size()) + " bytes; the broker takes " +
+                         std::to_string(now->message_max));
+    } else if (now->pending_bytes + size > options_.pending_bytes_max && now->pending_bytes > 0) {
+      refused = fail(Code::exhausted, "PublishQueueFull", "more messages wait for the broker than there is room for");
+      refused->retry_after = full_pause;
+    } else {
+      const bool was_full = now->messages >= options_.batch_messages_max || now->bytes >= options_.batch_bytes_max;
+      Batch& batch = batch_for(*now, message);
+      now->last_sequence = message.sequence != 0 ? message.sequence : now->last_sequence + 1;
+      batch.sequence = std::max(batch.sequence, now->last_sequence);
+      batch.bytes += size;
+      batch.messages.push_back(std::move(message));
+      batch.sent.push_back(std::move(sent));
+      ++now->messages;
+      now->bytes += size;
+      now->pending_bytes += size;
+      full = !was_full && (now->messages >= options_.batch_messages_max || now->bytes >= options_.batch_bytes_max);
+      begins = !std::exchange(now->posted, true);
+    }
+  }
+  if (refused) return sent(std::move(*refused));
+  if (!full && !begins) return;
+  auto work = [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->gathered();
+  };
+  if (full) return client_.loop().post(std::move(work));
+  client_.loop().at(std::chrono::steady_clock::now() + options_.batch_delay, std::move(work));
+}
+
+// --- batches
+
+void Producer::gathered() {
+  std::vector<Batch> batches;
+  gathering_.with([&](Gathering& now) {
+    batches.swap(now.batches);
+    now.by_key.clear();
+    now.messages = 0;
+    now.bytes = 0;
+    now.posted = false;
+  });
+  // A broker that drops duplicates wants sequence ids to grow.
+  std::stable_sort(batches.begin(), batches.end(),
+                   [](const Batch& a, const Batch& b) { return a.sequence < b.sequence; });
+  for (Batch& batch : batches) add(std::move(batch));
+  if (!batches.empty()) watch_time();
+}
+
+void Producer::add(Batch batch) {
+  auto frame = state_ == State::closed ? Result<std::string>(closed_error()) : frame_of(batch, batch.sequence);
+  ++added_;
+  if (!frame) {
+    ++settled_;
+    release(batch.bytes);
+    for (Sent& sent : batch.sent) sent(frame.error());
+    return settle_flushes();
+  }
+  const SteadyTime until = options_.send_time_max == Micros{0}
+                               ? SteadyTime::max()
+                               : std::chrono::steady_clock::now() + options_.send_time_max;
+  pending_.push_back({batch.sequence, std::move(*frame), std::move(batch.sent), batch.bytes, until});
+  if (state_ == State::open) connection_->send(pending_.back().frame);
+}
+
+Result<std::string> Producer::frame_of(const Batch& batch, std::uint64_t sequence) const {
+  wire::MessageMetadata metadata;
+  metadata.producer_name = name_;
+  metadata.sequence_id = sequence;
+  metadata.publish_time = millis(SystemClock{}.now());
+  std::string payload;
+  if (batch.messages.size() == 1) {
+    const events::Message& message = batch.messages.front();
+    describe(metadata, message);
+    if (message.deliver_at) metadata.deliver_at_time = static_cast<std::int64_t>(millis(*message.deliver_at));
+    payload = message.body;
+  } else {
+    if (!batch.key.empty()) metadata.partition_key = batch.key;
+    metadata.num_messages_in_batch = static_cast<std::int32_t>(batch.messages.size());
+    for (const events::Message& message : batch.messages) {
+      wire::SingleMessageMetadata single;
+      describe(single, message);
+      if (message.sequence != 0) single.sequence_id = message.sequence;
+      wire::append_batched(payload, std::move(single), message.body);
+    }
+  }
+  if (options_.compression != wire::Compression::none && payload.size() >= options_.compress_bytes_min) {
+    metadata.compression = options_.compression;
+    metadata.uncompressed_size = static_cast<std::uint32_t>(payload.size());
+    TRY(payload, wire::compress(options_.compression, payload));
+  }
+  std::string frame;
+  TRY_VOID(wire::append_send_frame(frame, {id_, sequence, static_cast<std::int32_t>(batch.messages.size()), {}},
+                                   metadata, payload, message_max_));
+  return frame;
+}
+
+// --- coming and going
+
+void Producer::open() { connect(); }
+
+void Producer::connect() {
+  if (state_ == State::closed) return;
+  state_ = State::connecting;
+  client_.find(options_.topic, [weak = weak_from_this()](Result<std::shared_ptr<Connection>> found) {
+    const auto self = weak.lock();
+    if (!self || self->state_ != State::connecting) return;
+    if (!found) return self->connect_failed(found.error());
+    self->introduce(*found);
+  });
+}
+
+void Producer::introduce(const std::shared_ptr<Connection>& connection) {
+  connection_ = connection;
+  connection->add_producer(id_, *this);
+  wire::Producer command;
+  command.topic = options_.topic;
+  command.producer_id = id_;
+  command.request_id = client_.next_id();
+  command.producer_name = name_;
+  command.user_provided_name = !options_.name.empty();
+  command.epoch = epoch_++;
+  command.access_mode = options_.access;
+  command.topic_epoch = topic_epoch_;
+  connection->request(
+      command, Deadline::in(client_.options().operation_time_max),
+      [weak = weak_from_this(), connection, id = id_, &client = client_](Result<wire::Frame> answer) {
+        const auto self = weak.lock();
+        const bool wanted = self && self->state_ == State::connecting && self->connection_ == connection;
+        if (!wanted) {
+          if (!answer) return;
+          // It was closed meanwhile: the broker may not keep it for a producer that is not there.
+          std::string frame;
+          wire::append_frame(frame, wire::CloseProducer{.producer_id = id, .request_id = client.next_id()});
+          return connection->send(frame);
+        }
+        if (!answer) return self->connect_failed(answer.error());
+        const auto told = wire::read_command<wire::ProducerSuccess>(*answer);
+        if (!told) return self->connect_failed(told.error());
+        self->introduced(*told);
+      });
+}
+
+void Producer::introduced(const wire::ProducerSuccess& answer) {
+  // Waiting for another producer to go (wait_for_exclusive) is not supported: it counts as taken.
+  if (!answer.ready)
+    return connect_failed(error_of(wire::ServerError::producer_busy, "another producer has the topic"));
+  state_ = State::open;
+  tries_ = 0;
+  topic_epoch_ = answer.topic_epoch;
+  message_max_ = connection_->message_max();
+  gathering_.with([&](Gathering& now) {
+    now.message_max = message_max_;
+    if (answer.last_sequence_id > 0)
+      now.last_sequence = std::max(now.last_sequence, static_cast<std::uint64_t>(answer.last_sequence_id));
+  });
+  for (const Pending& pending : pending_) connection_->send(pending.frame);
+}
+
+void Producer::leave_connection() {
+  if (connection_) connection_->remove_producer(id_);
+  connection_.reset();
+}
+
+void Producer::connect_failed(const Error& error) {
+  leave_connection();
+  if (passes_by_itself(error)) return reconnect();
+  state_ = State::closed;
+  gathering_.lock()->failed = error;
+  fail_all(error);
+}
+
+void Producer::reconnect() {
+  if (state_ == State::closed) return;
+  state_ = State::idle;
+  client_.loop().at(std::chrono::steady_clock::now() + client_.pause(tries_++), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self && self->state_ == State::idle) self->connect();
+  });
+}
+
+void Producer::on_gone(const Error& error) {
+  if (state_ != State::open) return;  // whoever asked is told, and tries again
+  client_.log().debug("a producer lost its broker", {{"topic", options_.topic}, {"error", error}});
+  connection_.reset();
+  reconnect();
+}
+
+void Producer::close(Done closed) {
+  gathering_.lock()->failed = closed_error();
+  const bool was_open = state_ == State::open;
+  const auto connection = connection_;
+  state_ = State::closed;
+  gathered();
+  fail_all(closed_error());
+  leave_connection();
+  if (!was_open) return closed({});
+  connection->request(wire::CloseProducer{.producer_id = id_, .request_id = client_.next_id()},
+                      Deadline::in(client_.options().operation_time_max), [closed](const Result<wire::Frame>& answer) {
+                        closed(answer ? Result<void>{} : Result<void>(answer.error()));
+                      });
+}
+
+// --- answers
+
+void Producer::on_frame(const wire::Frame& frame) {
+  if (frame.type == wire::SendReceipt::type) {
+    if (const auto told = wire::read_command<wire::SendReceipt>(frame)) receipt(*told);
+  } else if (frame.type == wire::SendError::type) {
+    if (const auto told = wire::read_command<wire::SendError>(frame)) refused(*told);
+  } else if (frame.type == wire::CloseProducer::type && state_ == State::open) {
+    leave_connection();  // the broker gives the topic away
+    reconnect();
+  }
+}
+
+void Producer::answered(const std::vector<Sent>& sent, const wire::MessageIdData& id) {
+  for (std::size_t i = 0; i < sent.size(); ++i)
+    sent[i](events::MessageId{options_.partition, id.ledger_id, id.entry_id,
+                              sent.size() == 1 ? -1 : static_cast<std::int32_t>(i)});
+}
+
+void Producer::receipt(const wire::SendReceipt& receipt) {
+  // Of one that was given up meanwhile, or was sent twice.
+  if (pending_.empty() || pending_.front().sequence != receipt.sequence_id) return;
+  const Pending done = std::move(pending_.front());
+  pending_.pop_front();
+  ++settled_;
+  release(done.bytes);
+  answered(done.sent, receipt.message_id);
+  settle_flushes();
+}
+
+void Producer::refused(const wire::SendError& error) {
+  const Error why = error_of(error.error, error.message);
+  client_.log().warn("the broker refuses a message", {{"topic", options_.topic}, {"error", why}});
+  if (error.error == wire::ServerError::checksum && !pending_.empty() &&
+      pending_.front().sequence == error.sequence_id) {
+    const Pending bad = std::move(pending_.front());
+    pending_.pop_front();
+    ++settled_;
+    release(bad.bytes);
+    for (const Sent& sent : bad.sent) sent(why);
+    return settle_flushes();
+  }
+  leave_connection();
+  if (passes_by_itself(why)) return reconnect();
+  connect_failed(why);
+}
+
+void Producer::fail_all(const Error& error) {
+  for (Pending& pending : std::exchange(pending_, {})) {
+    ++settled_;
+    release(pending.bytes);
+    for (Sent& sent : pending.sent) sent(error);
+  }
+  settle_flushes();
+}
+
+void Producer::release(std::size_t bytes) {
+  gathering_.with([&](Gathering& now) { now.pending_bytes -= std::min(now.pending_bytes, bytes); });
+}
+
+void Producer::flush(Done flushed) {
+  gathered();
+  flushes_.push_back({added_, std::move(flushed)});
+  settle_flushes();
+}
+
+void Producer::settle_flushes() {
+  while (!flushes_.empty() && flushes_.front().until <= settled_) {
+    const Done done = std::move(flushes_.front().done);
+    flushes_.pop_front();
+    done({});
+  }
+}
+
+void Producer::watch_time() {
+  if (options_.send_time_max == Micros{0} || std::exchange(timing_, true)) return;
+  client_.loop().at(std::chrono::steady_clock::now() + time_interval, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->timing_ = false;
+    const SteadyTime now = std::chrono::steady_clock::now();
+    while (!self->pending_.empty() && self->pending_.front().until <= now) {
+      const Pending late = std::move(self->pending_.front());
+      self->pending_.pop_front();
+      ++self->settled_;
+      self->release(late.bytes);
+      for (const Sent& sent : late.sent)
+        sent(fail(Code::maybe_applied, "PublishUnanswered",
+                  "the broker has not answered in time; the message may be stored"));
+    }
+    self->settle_flushes();
+    if (!self->pending_.empty()) self->watch_time();
+  });
+}
+
+}  // namespace chaveiro::clients::pulsar
