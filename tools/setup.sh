@@ -12,8 +12,9 @@ build_packages=(
   libsqlite3-dev libpq-dev libyaml-cpp-dev libspdlog-dev libcli11-dev liblz4-dev libzstd-dev
   libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev libnghttp2-dev
 )
+java=openjdk-17-jre-headless
 # redis-tools holds the server's program too, without the service that redis-server would start on the usual port.
-test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer openjdk-17-jre-headless maven)
+test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer $java maven)
 check_packages=(git python3 clang-format-19)
 clang_packages=(clang-19 clang-tidy-19 libclang-rt-19-dev)
 
@@ -56,6 +57,10 @@ missing_packages() {
   local installed
   installed=$({ dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true; } | sed -n 's/ installed$//p')
   comm -13 <(sort -u <<<"$installed") <(printf '%s\n' "$@" | sort -u)
+  if [[ " $* " == *" $java "* && $'\n'$installed$'\n' == *$'\n'$java$'\n'* ]] &&
+    dpkg --compare-versions "$(dpkg-query -W -f='${Version}' $java)" lt 17.0.17; then
+    echo $java  # the broker does not start on an older one; to install it again is to renew it
+  fi
 }
 
 as_root() {
