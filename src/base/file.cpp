@@ -152,6 +152,8 @@ Result<void> File::append(std::string_view data) {
   return {};
 }
 
+void File::begin_sync() { ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 Result<void> File::sync() {
   if (::fdatasync(fd_) != 0) return file_error("sync", path_, errno);
   return {};

@@ -57,6 +57,8 @@ class File {
   Result<void> append(std::string_view data);
   // Data and size have reached the device (fdatasync).
   Result<void> sync();
+  // The device begins to write what sync() will wait for, so that it works on several files at once. Promises nothing.
+  void begin_sync();
   Result<std::uint64_t> size() const;
   Result<void> truncate(std::uint64_t size);
 

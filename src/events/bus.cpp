@@ -11,7 +11,11 @@ namespace {
 struct Pending {
   std::vector<std::optional<Result<MessageId>>> answers;
   std::size_t answered = 0;
+  std::size_t wake_at = 0;  // answers; whoever waits is woken once, not at each
 };
+
+// Publishing goes on once half of what may be ahead is answered: a wake for each answer would cost more than the message.
+constexpr std::size_t ahead_max = 20'000;
 
 }  // namespace
 
@@ -62,22 +66,30 @@ Result<MessageId> publish(Bus& bus, std::string_view topic, Message message, Dea
 
 std::vector<Result<MessageId>> publish_all(Bus& bus, std::string_view topic, std::vector<Message> messages,
                                            Deadline deadline) {
-  constexpr std::size_t ahead_max = 10'000;
   const std::size_t count = messages.size();
   const auto pending = std::make_shared<Guarded<Pending>>();
   pending->lock()->answers.resize(count);
+  const auto wait_for = [&](std::size_t answered) {
+    auto it = pending->lock();
+    it->wake_at = answered;
+    it.wait(deadline, [&](const Pending& now) { return now.answered >= answered; });
+  };
+  std::size_t next_wait = ahead_max;
   for (std::size_t i = 0; i < count; ++i) {
-    if (i >= ahead_max) pending->lock().wait(deadline, [&](const Pending& it) { return it.answered + ahead_max > i; });
+    if (i == next_wait) {
+      wait_for(i - ahead_max / 2);
+      next_wait = i + ahead_max / 2;
+    }
     bus.publish(topic, std::move(messages[i]), [pending, i](Result<MessageId> answer) {
-      pending->with([&](Pending& it) {
+      const bool wake = pending->with([&](Pending& it) {
         it.answers[i].emplace(std::move(answer));
-        ++it.answered;
+        return ++it.answered == it.wake_at;
       });
-      pending->notify_one();
+      if (wake) pending->notify_one();
     });
   }
+  wait_for(count);
   auto it = pending->lock();
-  it.wait(deadline, [&](const Pending& now) { return now.answered == count; });
   std::vector<Result<MessageId>> answers;
   answers.reserve(count);
   for (std::optional<Result<MessageId>>& answer : it->answers)

@@ -19,6 +19,7 @@ class LocalFile final : public DiskFile {
   }
   Result<void> write_at(std::uint64_t offset, std::string_view data) override { return file_.write_at(offset, data); }
   Result<void> sync() override { return file_.sync(); }
+  void begin_sync() override { file_.begin_sync(); }
   Result<std::uint64_t> size() const override { return file_.size(); }
   Result<void> truncate(std::uint64_t size) override { return file_.truncate(size); }
 

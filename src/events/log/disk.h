@@ -26,6 +26,8 @@ class DiskFile {
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) const = 0;
   virtual Result<void> write_at(std::uint64_t offset, std::string_view data) = 0;
   virtual Result<void> sync() = 0;
+  // Begins what sync() waits for, so that several files are written at once; promises nothing.
+  virtual void begin_sync() {}
   virtual Result<std::uint64_t> size() const = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
 };

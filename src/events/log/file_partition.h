@@ -27,6 +27,7 @@ class FilePartition final : public Partition {
   static Result<std::unique_ptr<FilePartition>> open(Disk& disk, std::string folder, FilePartitionOptions options);
 
   Result<std::uint64_t> append(Batches& batches, UtcTime at) override;
+  void begin_sync() override { active_->file->begin_sync(); }
   Result<void> sync() override;
   std::uint64_t begin() const override;
   std::uint64_t end() const override;

@@ -28,6 +28,8 @@ class Partition {
   // Writes the batches at the end and returns the offset of their first record; they can be read once sync() has succeeded. They
   // are all there, or none.
   virtual Result<std::uint64_t> append(Batches& batches, UtcTime at) = 0;
+  // Begins what sync() waits for, so that several partitions are written at once.
+  virtual void begin_sync() {}
   // Errors: after one nothing that was appended since the last sync() may be believed, and the partition takes no more.
   virtual Result<void> sync() = 0;
 

@@ -48,6 +48,8 @@ bool LogBus::Impl::write_once() {
     write_partition(routes[i], (*taken)[i], answers);
   }
   // Written everywhere first, synced then: the disk takes one trip for all where it can.
+  if (touched.size() > 1)
+    for (const std::size_t i : touched) routes[i].topic->partitions[routes[i].partition]->begin_sync();
   std::vector<std::pair<std::int32_t, std::optional<Error>>> synced;
   std::size_t next_answer = 0;
   for (const std::size_t i : touched) {
