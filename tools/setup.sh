@@ -14,7 +14,7 @@ build_packages=(
 )
 java=openjdk-17-jre-headless
 # redis-tools holds the server's program too, without the service that redis-server would start on the usual port.
-test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer $java maven)
+test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer $java)
 check_packages=(git python3 clang-format-19)
 clang_packages=(clang-19 clang-tidy-19 libclang-rt-19-dev)
 
@@ -35,7 +35,7 @@ usage() {
   Installs what is missing by apt-get, as root or through sudo (Debian 12); does nothing when all is there.
   build  compiler and libraries: ${build_packages[*]}
   test   programs that tests call: ${test_packages[*]}; promtool, unpacked under .cache without its service;
-         the Apache Pulsar broker, from Maven, under .cache
+         the Apache Pulsar broker, from Maven's repository, under .cache
   check  ${check_packages[*]}
   clang  second compiler, clang-tidy, fuzzers: ${clang_packages[*]}
   valkey Valkey 8 from the suite's backports, unpacked under .cache alone: a second server for the Redis tests

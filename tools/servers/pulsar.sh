@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# One Apache Pulsar broker (standalone, the real one) on port 16650, its administration on 18080. The distribution comes from Maven,
-# once, into .cache/pulsar; what it stores lies in .cache/servers/pulsar and goes with `down`.
+# One Apache Pulsar broker (standalone, the real one) on port 16650, its administration on 18080. The distribution comes from Maven's
+# repository, once, into .cache/pulsar; what it stores lies in .cache/servers/pulsar and goes with `down`.
 #
 # For tests PULSAR_FOLDER names another folder, and the ports are then free ones, which the file `url` in it tells.
 set -euo pipefail
 version=4.0.8
+sum=65b769b10696cdfebf7fc5bcdc95dd663702e27051e616c1a13cb100e91279525be35352171befe7b0011176330aab29bd0a6c8a0f2f0646641af46d2e33cbd6
 home=$PWD/.cache/pulsar/$version
 folder=${PULSAR_FOLDER:-$PWD/.cache/servers/pulsar}
 
@@ -21,19 +22,21 @@ die() { printf './dev: %s\n' "$*" >&2; exit 1; }
 java_home() {
   local at
   for at in /usr/lib/jvm/java-17-openjdk-* /usr/lib/jvm/default-java; do if [[ -x $at/bin/java ]]; then echo "$at"; return; fi; done
-  die "the broker needs Java 17: apt-get install openjdk-17-jre-headless maven"
+  die "the broker needs Java 17: apt-get install openjdk-17-jre-headless"
 }
 
 fetch() {
   [[ ! -x $home/bin/pulsar ]] || return 0
-  command -v mvn >/dev/null || die "Maven brings the broker: apt-get install maven"
-  say "the Pulsar distribution comes from Maven (234 MiB, once)"
-  local store=$PWD/.cache/pulsar/maven artifact=org.apache.pulsar:pulsar-server-distribution:$version:tar.gz:bin
-  rm -rf "$home.part"
-  mkdir -p "$home.part" "$store"
-  mvn -B -q -Dmaven.repo.local="$store" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get -Dtransitive=false -Dartifact=$artifact >&2
-  tar xzf "$store/org/apache/pulsar/pulsar-server-distribution/$version/pulsar-server-distribution-$version-bin.tar.gz" -C "$home.part" --strip-components=1
-  rm -rf "$home" "$store"
+  command -v curl >/dev/null || die "the broker is fetched by curl: apt-get install curl"
+  say "the Pulsar distribution comes from Maven's repository (234 MiB, once)"
+  local name=pulsar-server-distribution
+  rm -rf "$home" "$home.part"
+  mkdir -p "$home.part"
+  curl -fsSL --retry 5 --retry-all-errors --connect-timeout 20 --max-time 900 -o "$home.part/all.tar.gz" \
+    "https://repo.maven.apache.org/maven2/org/apache/pulsar/$name/$version/$name-$version-bin.tar.gz" || die "the Pulsar distribution could not be fetched"
+  sha512sum --check --quiet <<<"$sum  $home.part/all.tar.gz" || die "the Pulsar distribution that came is not the one that was wanted"
+  tar xzf "$home.part/all.tar.gz" -C "$home.part" --strip-components=1
+  rm "$home.part/all.tar.gz"
   mv "$home.part" "$home"
 }
 
