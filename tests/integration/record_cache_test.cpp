@@ -341,7 +341,7 @@ class Chance {
   Chance(CachedWorld& world, std::uint64_t seed) : world_(world), random_(seed) {}
 
   void step() {
-    const Ispb& at = pick({bank_a, bank_b, bank_c});
+    const Ispb at = pick({bank_a, bank_b, bank_c});
     const auto reason = Reason::user_requested;
     switch (random_.below(16)) {
       case 0:
@@ -395,7 +395,7 @@ class Chance {
 
  private:
   template <class T>
-  const T& pick(std::initializer_list<T> of) {
+  T pick(std::initializer_list<T> of) {
     return *(of.begin() + random_.below(of.size()));
   }
   template <class T>
