@@ -34,7 +34,7 @@ Result<void> Connection::wait(short events, Deadline deadline) {
       abandoned_ = true;
       return too_late();
     }
-    const auto millis = std::min<std::int64_t>((left.count() + 999) / 1'000, 60'000);
+    const auto millis = std::min<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 60'000);
     pollfd waiting{session_->socket(), events, 0};
     const int ready = ::poll(&waiting, 1, static_cast<int>(millis));
     if (ready > 0) return {};
