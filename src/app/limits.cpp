@@ -1,10 +1,9 @@
 #include "app/limits.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "base/encoding.h"
+#include "base/file.h"
 
 namespace chaveiro::app {
 namespace {
@@ -30,14 +29,11 @@ api::RateAnswer answer_of(const limits::Answer& said) {
   return answer;
 }
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf()))
-    return fail(Code::invalid, "RulesUnreadable", "cannot read " + path + ", or it is empty");
-  if (text.view().size() > rules_bytes_max)
-    return fail(Code::invalid, "RulesUnreadable", path + " is larger than 1 MiB");
-  return text.str();
+Result<std::string> rules_text(const std::string& path) {
+  auto text = read_file(path, rules_bytes_max);
+  if (text && !text->empty()) return text;
+  return fail(Code::invalid, "RulesUnreadable",
+              "cannot read " + path + ": " + (text ? "it is empty" : text.error().message));
 }
 
 }  // namespace
@@ -55,7 +51,7 @@ std::string built_in_rules(std::int64_t per_ip_and_minute) {
 }
 
 Result<std::shared_ptr<const limits::RuleSet>> read_envoy_rules(const std::string& path) {
-  TRY(const std::string text, read_file(path));
+  TRY(const std::string text, rules_text(path));
   auto rules = limits::RuleSet::read_envoy(text);
   if (!rules) rules.error().message = path + ": " + rules.error().message;
   return rules;
@@ -64,7 +60,7 @@ Result<std::shared_ptr<const limits::RuleSet>> read_envoy_rules(const std::strin
 Result<std::shared_ptr<const limits::RuleSet>> PlatformLimits::read_rules(const LimitsOptions& options) {
   if (!options.enabled) return limits::RuleSet::of({});
   if (options.rules_file.empty()) return limits::RuleSet::read(built_in_rules(options.per_ip_and_minute));
-  TRY(const std::string text, read_file(options.rules_file));
+  TRY(const std::string text, rules_text(options.rules_file));
   auto given = limits::RuleSet::read(text);
   if (!given) {
     given.error().message = options.rules_file + ": " + given.error().message;
