@@ -90,8 +90,7 @@ struct EventService::Open {
   std::optional<ev::Relay> relay;
   std::optional<ev::Consumer> responses;
   std::unique_ptr<ev::DeadLetterDesk> desk;
-  std::vector<Registry::Watch> watches;
-  UtcTime looked_for_gaps{};
+  std::optional<SteadyTime> looked_for_gaps, told_figures;  // a clock that is set back holds nothing up
 };
 
 EventService::EventService(EventServiceOptions options, dir::Store& store, dir::Claims& claims, const Clock& clock,
@@ -170,7 +169,22 @@ Result<void> EventService::run_once(Deadline deadline) {
     log_.info("the event log is open", {{"messages", now->log->recovered().messages}});
   }
   if (now->relay) TRY_VOID(now->relay->run_once(deadline));
-  for (const auto& behind : now->log->lags())
+  const SteadyTime at = clock_.steady();
+  // A busy hour has many rounds a second; to count what waits is work that grows with it.
+  if (!now->told_figures || at - *now->told_figures >= std::chrono::seconds{1}) {
+    now->told_figures = at;
+    TRY_VOID(tell_figures(*now, deadline));
+  }
+  if (!now->looked_for_gaps || at - *now->looked_for_gaps > std::chrono::minutes{1}) {
+    now->looked_for_gaps = at;
+    if (options_.folder.empty()) TRY_VOID(now->log->maintain(deadline));
+    if (now->responses) TRY_VOID(now->responses->look_for_gaps(deadline));
+  }
+  return {};
+}
+
+Result<void> EventService::tell_figures(Open& now, Deadline deadline) {
+  for (const auto& behind : now.log->lags())
     metrics_
         .gauge("pulsar_consumer_lag", "Messages that a subscription has not acknowledged.",
                {{"topic", behind.topic}, {"subscription", behind.name}})
@@ -180,16 +194,11 @@ Result<void> EventService::run_once(Deadline deadline) {
     metrics_.gauge("events_outbox_depth", "Events that were stored and not yet published.")
         .set(static_cast<double>(waiting.events));
   }
-  TRY(const auto dead, now->desk->depth(deadline));
+  TRY(const auto dead, now.desk->depth(deadline));
   metrics_.gauge("events_dead_letters", "Events that were given up and not yet settled.")
       .set(static_cast<double>(dead.letters));
   const double age = dead.oldest ? std::chrono::duration<double>(clock_.now() - *dead.oldest).count() : 0.0;
   metrics_.gauge("events_dead_letters_oldest_seconds", "Age of the oldest dead letter; 0: there is none.").set(age);
-  if (clock_.now() - now->looked_for_gaps > std::chrono::minutes{1}) {
-    now->looked_for_gaps = clock_.now();
-    if (options_.folder.empty()) TRY_VOID(now->log->maintain(deadline));
-    if (now->responses) TRY_VOID(now->responses->look_for_gaps(deadline));
-  }
   return {};
 }
 

@@ -51,6 +51,7 @@ class EventService {
   };
   Result<std::shared_ptr<Open>> open(Deadline deadline);
   std::shared_ptr<Open> opened(Deadline deadline);
+  Result<void> tell_figures(Open& now, Deadline deadline);
 
   const EventServiceOptions options_;
   directory::Store& store_;
