@@ -1,15 +1,19 @@
-// What the embedded event log writes and reads: `events [embedded/produce] [embedded/consume] [embedded/both]`.
+// What the embedded event log writes and reads, and what events cost those who commit:
+// `events [embedded/produce] [embedded/consume] [embedded/both] [cost]`.
 //
 // Messages of 500 bytes with six headers and a key out of 10,000, four partitions, every answer waited for (so every message was
-// synced). consume: one key_shared consumer that acknowledges each message. both: at once.
+// synced). consume: one key_shared consumer that acknowledges each message. both: at once. cost: events_cost.cpp.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "bench/events_cost.h"
 #include "events/log/bus.h"
 
 namespace {
@@ -40,7 +44,10 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 void tell(const char* name, double seconds) {
-  std::printf("%-20s %9.0f messages/s  (%zu in %.2f s)\n", name, static_cast<double>(count) / seconds, count, seconds);
+  const double rate = static_cast<double>(count) / seconds;
+  std::fprintf(stderr, "%-20s %9.0f messages/s  (%zu in %.2f s)\n", name, rate, count, seconds);
+  std::printf("{\"bench\":\"events\",\"case\":\"%s\",\"value\":%.0f,\"unit\":\"messages/s\"}\n", name, rate);
+  std::fflush(stdout);
 }
 
 void produce(Bus& bus) {
@@ -66,41 +73,46 @@ void consume(Bus& bus, const std::string& name) {
   }
 }
 
+using Wanted = std::function<bool(std::string_view)>;
+
+void embedded(const std::string& folder, const Wanted& wanted) {
+  SystemClock clock;
+  log::LocalDisk disk;
+  log::LogOptions options;
+  options.folder = folder;
+  auto opened = log::LogBus::open(options, disk, clock, Logger{});
+  CHECK(opened.has_value());
+  Bus& bus = **opened;
+  CHECK(bus.create_topic(topic, {.partitions = 4}, Deadline::in(5s)).has_value());
+  auto begin = std::chrono::steady_clock::now();
+  produce(bus);
+  if (wanted("embedded/produce")) tell("embedded/produce", seconds_since(begin));
+  begin = std::chrono::steady_clock::now();
+  if (wanted("embedded/consume")) {
+    consume(bus, "one");
+    tell("embedded/consume", seconds_since(begin));
+  }
+  if (wanted("embedded/both")) {
+    CHECK(bus.unsubscribe(topic, "one", Deadline::in(5s)).has_value());
+    begin = std::chrono::steady_clock::now();
+    std::thread reader([&] { consume(bus, "two"); });
+    produce(bus);
+    reader.join();
+    tell("embedded/both", seconds_since(begin));
+  }
+}
+
 }  // namespace
 
 int main(int arguments, char** argument) {
-  const auto wanted = [&](const char* name) {
+  const Wanted wanted = [&](std::string_view name) {
     for (int i = 1; i < arguments; ++i)
-      if (std::string(argument[i]) == name) return true;
+      if (std::string_view(argument[i]).starts_with(name)) return true;
     return arguments == 1;
   };
   std::string folder = (std::filesystem::current_path() / "bench-events-XXXXXX").string();
   CHECK(::mkdtemp(folder.data()) != nullptr);
-  {
-    SystemClock clock;
-    log::LocalDisk disk;
-    log::LogOptions options;
-    options.folder = folder;
-    auto opened = log::LogBus::open(options, disk, clock, Logger{});
-    CHECK(opened.has_value());
-    Bus& bus = **opened;
-    CHECK(bus.create_topic(topic, {.partitions = 4}, Deadline::in(5s)).has_value());
-    auto begin = std::chrono::steady_clock::now();
-    produce(bus);
-    if (wanted("embedded/produce")) tell("embedded/produce", seconds_since(begin));
-    begin = std::chrono::steady_clock::now();
-    if (wanted("embedded/consume")) {
-      consume(bus, "one");
-      tell("embedded/consume", seconds_since(begin));
-    }
-    if (wanted("embedded/both")) {
-      CHECK(bus.unsubscribe(topic, "one", Deadline::in(5s)).has_value());
-      begin = std::chrono::steady_clock::now();
-      std::thread reader([&] { consume(bus, "two"); });
-      produce(bus);
-      reader.join();
-      tell("embedded/both", seconds_since(begin));
-    }
-  }
+  if (wanted("embedded")) embedded(folder + "/log", wanted);
+  if (wanted("cost")) bench::events_cost(folder);
   std::filesystem::remove_all(folder);
 }
