@@ -1,5 +1,6 @@
 #include "clients/memory/store.h"
 #include "tests/contract/store_contract.h"
+#include "tests/contract/store_contract_events.h"
 
 namespace chaveiro::contract {
 
@@ -7,7 +8,10 @@ namespace {
 
 class InMemory final : public Home {
  public:
-  std::unique_ptr<Store> open() override { return std::make_unique<clients::memory::MemoryStore>(installation_key()); }
+  std::unique_ptr<Store> open() override {
+    return std::make_unique<clients::memory::MemoryStore>(installation_key(), "memory",
+                                                          clients::memory::MemoryStore::Events::kept);
+  }
   bool survives() const override { return false; }
 };
 
@@ -19,5 +23,6 @@ const auto name_of = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Memory, StoreCommits, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreRecords, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, StoreEvents, maker, name_of);
 
 }  // namespace chaveiro::contract

@@ -1,5 +1,6 @@
 #include "tests/contract/postgres_home.h"
 #include "tests/contract/store_contract.h"
+#include "tests/contract/store_contract_events.h"
 
 namespace chaveiro::contract {
 
@@ -10,7 +11,9 @@ class InPostgres final : public Home {
   // The suite's people hold more keys than the rules of the day let them, so that the rule itself is left out here.
   InPostgres() { database_.sql("ALTER TABLE entries DROP CONSTRAINT entries_key_limit"); }
   std::unique_ptr<Store> open() override {
-    auto store = clients::postgres::PostgresStore::open(database_.options(), installation_key(), day_one,
+    clients::postgres::PostgresOptions options = database_.options();
+    options.keep_events = true;
+    auto store = clients::postgres::PostgresStore::open(options, installation_key(), day_one,
                                                         Deadline::in(std::chrono::seconds(30)));
     if (!store) {
       ADD_FAILURE() << store.error().message;
@@ -32,5 +35,6 @@ const auto name_of = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreCommits, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreRecords, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Postgres, StoreEvents, maker, name_of);
 
 }  // namespace chaveiro::contract

@@ -1,5 +1,6 @@
 #include "clients/sqlite/store.h"
 #include "tests/contract/store_contract.h"
+#include "tests/contract/store_contract_events.h"
 #include "tests/contract/temporary_directory.h"
 
 namespace chaveiro::contract {
@@ -12,6 +13,7 @@ class InAFile final : public Home {
     clients::sqlite::SqliteOptions options;
     options.path = directory_.path() + "/chaveiro.db";
     options.cache_bytes = 4u << 20;
+    options.keep_events = true;
     auto store = clients::sqlite::SqliteStore::open(options, installation_key(), day_one);
     if (!store) {
       ADD_FAILURE() << store.error().message;
@@ -33,5 +35,6 @@ const auto name_of = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreCommits, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreRecords, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreEvents, maker, name_of);
 
 }  // namespace chaveiro::contract

@@ -7,6 +7,7 @@
 
 #include "clients/postgres/pool.h"
 #include "tests/contract/postgres_home.h"
+#include "tests/support/redis_server.h"
 
 namespace chaveiro::contract {
 namespace {
@@ -23,6 +24,7 @@ struct PostgresSecurity : testing::Test {
     PostgresOptions options = database.options();
     options.served = std::move(served);
     options.writer = writer;
+    options.keep_events = true;
     auto made = PostgresStore::open(options, person_key(), day_one, soon());
     if (!made) throw std::runtime_error(made.error().message);
     return std::move(*made);
@@ -51,13 +53,16 @@ struct PostgresSecurity : testing::Test {
     const Account account = account_of(1);
     Change change = registration_of(1);
     ASSERT_TRUE(store->commit(change, soon()));
+    for (const std::uint64_t version : {0, 1})
+      ASSERT_TRUE(store->inbox()->mark({"consumer", uuid_of(1, 7), "aggregate", version, day_one}, soon()));
     const Entry entry = (*store->live_entry(phone_of(1), soon())).value();
     ASSERT_TRUE(store->commit(change_of("start_claim", {put(claim_of(1, entry, account_of(2, our_ispb)))}), soon()));
   }
 };
 
 // Belong to no participant, hold no personal data, and open to whoever says for whom it works.
-const std::set<std::string> of_nobody = {"state", "writers", "seal_keys", "cache_value", "cache_state", "cache_hot"};
+const std::set<std::string> of_nobody = {"state",       "writers",   "seal_keys",      "cache_value",
+                                         "cache_state", "cache_hot", "inbox_versions", "inbox_ids"};
 
 TEST_F(PostgresSecurity, no_table_shows_a_row_without_a_participant) {
   fill();
@@ -127,6 +132,33 @@ TEST_F(PostgresSecurity, the_import_role_adds_and_reads_nothing) {
   for (const char* sql :
        {"SELECT * FROM entries", "DELETE FROM entries", "UPDATE accounts SET number = ''", "SELECT * FROM seal_keys"})
     EXPECT_EQ(connection->run(sql, {}, soon()).error().code, Code::forbidden) << sql;
+}
+
+TEST_F(PostgresSecurity, events_of_another_participant_are_not_relayed) {
+  fill();
+  EXPECT_GE(store->outbox()->unpublished(0, 100, soon()).value().size(), 3u);
+  const auto other = open({other_ispb}, "second");
+  EXPECT_TRUE(other->outbox()->unpublished(0, 100, soon()).value().empty());
+  EXPECT_EQ(other->outbox()->depth(soon()).value().events, 0u);
+}
+
+TEST_F(PostgresSecurity, one_node_at_a_time_is_told_what_waits_and_another_follows_when_it_goes) {
+  fill();
+  auto first = open({our_ispb}, "first");
+  const auto second = open({our_ispb}, "second");
+  const std::size_t all = first->outbox()->unpublished(0, 100, soon()).value().size();
+  EXPECT_GE(all, 3u);
+  EXPECT_TRUE(second->outbox()->unpublished(0, 100, soon()).value().empty());
+  EXPECT_EQ(first->outbox()->unpublished(0, 100, soon()).value().size(), all) << "it stays its turn";
+  first.reset();
+  tests::wait_until("the second one's turn",
+                    [&] { return second->outbox()->unpublished(0, 100, soon()).value().size() == all; });
+  // The server ends the connection that holds the turn.
+  database.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1869964386");
+  tests::wait_until("its turn again", [&] {
+    const auto told = second->outbox()->unpublished(0, 100, soon());
+    return told && told->size() == all;
+  });
 }
 
 TEST_F(PostgresSecurity, who_holds_a_key_is_told_also_of_another_participant) {

@@ -4,6 +4,7 @@
 
 #include "clients/postgres/errors.h"
 #include "clients/postgres/notices.h"
+#include "directory/happened.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -25,50 +26,13 @@ constexpr std::string_view get_seal_keys = "SELECT person, key FROM seal_keys WH
 
 constexpr Oid bytes_pair[] = {oid::bytes, oid::bytes};
 
-// The statements for one table; an `update` has the versions that must still be there behind all columns.
-struct Statements {
-  const Table& table;
-  std::string insert, update;
-};
-
-Statements statements_of(const Table& table, const std::string& insert_if, const std::string& update_if) {
-  const std::string name(table.name), list = table.list();
-  std::string assigned, values;
-  for (const Column& column : table.columns.subspan(1)) {
-    assigned += (assigned.empty() ? "" : ", ") + std::string(column.name);
-    values += (values.empty() ? "d." : ", d.") + std::string(column.name);
-  }
-  std::string with_versions = table.unnested(1);
-  const std::size_t close = with_versions.find(") AS d (");
-  with_versions.insert(close, ", $" + std::to_string(table.columns.size() + 1) + "::bigint[]");
-  with_versions.back() = ',';
-  with_versions += " was)";
-  return {table,
-          "INSERT INTO " + name + " (" + list + ") SELECT * FROM " + table.unnested(1) + insert_if +
-              " ON CONFLICT DO NOTHING RETURNING id",
-          "UPDATE " + name + " AS t SET (" + assigned + ") = (" + values + ") FROM " + with_versions +
-              " WHERE t.id = d.id AND t.version = d.was" + update_if + " RETURNING t.id"};
-}
-
-const std::string account_is_open =
-    "(d.status = 4 OR EXISTS (SELECT 1 FROM accounts AS a WHERE a.id = d.account_id AND a.status = 1))";
-
-// By the index of Write's alternatives.
-const Statements& statements(std::size_t kind) {
-  static const Statements all[] = {
-      statements_of(
-          accounts_table, "",
-          " AND (d.status = 1 OR NOT EXISTS (SELECT 1 FROM entries AS e WHERE e.account_id = d.id AND e.status <> 4))"),
-      statements_of(entries_table, " WHERE " + account_is_open, " AND " + account_is_open),
-      statements_of(claims_table, "", "")};
-  return all[kind];
-}
-
 const std::string add_requests_early = "INSERT INTO requests (" + requests_table.list() + ") SELECT * FROM " +
                                        requests_table.unnested(1) + " ON CONFLICT DO NOTHING RETURNING ispb, id";
 const std::string add_requests_late =
     "INSERT INTO requests (" + requests_table.list() + ") SELECT * FROM " + requests_table.unnested(1);
 const std::string add_audit = "INSERT INTO audit (" + audit_table.list() + ") SELECT * FROM " + audit_table.unnested(1);
+const std::string add_events =
+    "INSERT INTO outbox (" + outbox_table.list() + ") SELECT * FROM " + outbox_table.unnested(1);
 
 Error stale() {
   return fail(
@@ -76,103 +40,32 @@ Error stale() {
       "somebody else was faster, or a constraint does not allow it; nothing was applied: read again and decide again");
 }
 
+Error applied_already() {
+  return fail(Code::conflict, "AlreadyApplied", "the event was applied before; nothing was changed");
+}
+
 // An error that is the fault of a change, not of the database.
 bool is_of_change(const Error& error) {
   return error.reason == "Constraint" || error.code == Code::invalid || error.code == Code::forbidden;
 }
 
-bool replaces(const Write& write) {
-  return std::visit([](const auto& put) { return put.before.has_value(); }, write);
-}
-std::uint64_t version_replaced(const Write& write) {
-  return std::visit([](const auto& put) { return put.before->version; }, write);
-}
-
-std::size_t mix(std::size_t hash, std::size_t more) { return (hash ^ more) * 0x9e3779b97f4a7c15 + (hash >> 29); }
-
-std::vector<Oid> update_types(const Table& table) {
-  std::vector<Oid> types = table.types();
-  types.push_back(oid::int8);
-  return types;
-}
-
 }  // namespace
 
-// What changes touch, as hashes: two that share one by chance merely go in different waves.
-class Group::Wave {
- public:
-  // False: it touches what is touched already, and must go in the next wave.
-  bool take(const Change& change) {
-    writes_.clear(), reads_.clear();
-    for (const Write& write : change.writes) {
-      writes_.push_back(mix(1, std::hash<Uuid>{}(resource_of(write))));
-      if (const auto* entry = std::get_if<Put<Entry>>(&write)) {
-        const std::size_t account = std::hash<Uuid>{}(entry->after.account.id.uuid);
-        writes_.push_back(mix(2, std::hash<Key>{}(entry->after.key)));
-        writes_.push_back(mix(mix(3, account), entry->after.slot));
-        if (entry->before)
-          writes_.push_back(mix(mix(3, std::hash<Uuid>{}(entry->before->account.id.uuid)), entry->before->slot));
-        reads_.push_back(mix(1, account));
-      } else if (const auto* claim = std::get_if<Put<Claim>>(&write)) {
-        writes_.push_back(mix(4, std::hash<Key>{}(claim->after.key)));
-      }
-    }
-    if (change.request)
-      writes_.push_back(mix(mix(5, std::hash<Uuid>{}(change.request->id.uuid)), std::hash<Ispb>{}(change.ispb)));
-    for (const std::size_t one : writes_)
-      if (written_.contains(one) || read_.contains(one)) return false;
-    for (const std::size_t one : reads_)
-      if (written_.contains(one)) return false;
-    written_.insert(writes_.begin(), writes_.end());
-    read_.insert(reads_.begin(), reads_.end());
-    return true;
-  }
-
- private:
-  std::set<std::size_t> written_, read_;
-  std::vector<std::size_t> writes_, reads_;
-};
-
-// Writes of one kind, of one place within their changes, of one wave.
-struct Group::Batch {
-  std::size_t kind;
-  bool update;
-  Columns columns;
-  std::vector<std::pair<Uuid, Item*>> items;
-
-  Batch(std::size_t the_kind, bool is_update)
-      : kind(the_kind),
-        update(is_update),
-        columns(is_update ? Columns(update_types(statements(the_kind).table))
-                          : Columns(statements(the_kind).table.types())) {}
-  void take(const Write& write, Item* item) {
-    std::visit([&](const auto& put) { add(columns, put.after); }, write);
-    if (update) columns.add(version_replaced(write));
-    items.emplace_back(resource_of(write), item);
-  }
-  const std::string& sql() const { return update ? statements(kind).update : statements(kind).insert; }
-  void count(const Rows& rows) {
-    if (rows.size() == items.size()) {
-      for (auto& [id, item] : items) ++item->written;
-      return;
-    }
-    std::unordered_map<Uuid, Item*> by_id(items.begin(), items.end());
-    for (std::size_t i = 0; i < rows.size(); ++i) ++by_id.at(rows[i].uuid())->written;
-  }
-};
-
-Group::Group(const Secret& installation_key, std::string writer, std::string ispbs)
+Group::Group(const Secret& installation_key, std::string writer, std::string ispbs, Events events)
     : installation_key_(installation_key),
       writer_(writer),
       ispbs_(std::move(ispbs)),
+      events_(events),
       chronicle_(std::move(writer), {}),
       audit_(audit_table.types()),
-      requests_(requests_table.types()) {}
+      requests_(requests_table.types()),
+      outbox_(outbox_table.types()) {}
 
 Result<void> Group::begin(Connection& connection, Deadline deadline) {
   connection_ = &connection;
   audit_ = Columns(audit_table.types());
   requests_ = Columns(requests_table.types());
+  outbox_ = Columns(outbox_table.types());
   const Digest none{};
   connection.send("BEGIN", {});
   connection.send(set_ispbs, Params().add(ispbs_));
@@ -213,10 +106,6 @@ Result<std::vector<Group::Answer>> Group::apply(std::span<Change* const> changes
       answers[i] = good.error();
       continue;
     }
-    if (changes[i]->mark) {  // better refused than applied twice
-      answers[i] = fail(Code::internal, "NoInbox", "this store does not keep which events were applied");
-      continue;
-    }
     stamp(*changes[i], ++sequence_);
     answers[i] = Committed{sequence_};
     items.push_back({changes[i], &answers[i], sequence_});
@@ -241,38 +130,16 @@ Result<void> Group::attempt(std::span<Item> items, Requests requests, Deadline d
   return attempt(items.subspan(half), requests, deadline);
 }
 
-std::vector<Group::Batch> Group::batches_of(std::span<Item> items) const {
-  std::vector<Batch> all;
-  for (std::size_t next = 0; next < items.size();) {
-    Wave wave;
-    const std::size_t first = next;
-    while (next < items.size() && wave.take(*items[next].change)) ++next;
-    for (std::size_t place = 0; place < writes_max; ++place) {
-      std::optional<Batch> batches[6];
-      for (Item& item : items.subspan(first, next - first)) {
-        if (place >= item.change->writes.size()) continue;
-        const Write& write = item.change->writes[place];
-        std::optional<Batch>& batch = batches[write.index() * 2 + (replaces(write) ? 1 : 0)];
-        if (!batch) batch.emplace(write.index(), replaces(write));
-        batch->take(write, &item);
-      }
-      for (std::optional<Batch>& batch : batches)
-        if (batch) all.push_back(std::move(*batch));
-    }
-  }
-  return all;
-}
-
 // An error within: the range as a whole does not go; a failure of the result: the database's.
 Result<std::optional<Error>> Group::try_all(std::span<Item> items, Requests requests, Deadline deadline) {
   Connection& connection = *connection_;
-  for (Item& item : items) item.written = 0, *item.answer = Committed{item.sequence};
+  for (Item& item : items) item.written = 0, item.marked = false, *item.answer = Committed{item.sequence};
   std::vector<Batch> batches = batches_of(items);
   const std::vector<Digest> persons = unknown_persons(items);
   connection.send("SAVEPOINT range", {});
   for (const Batch& batch : batches) {
     Params params;
-    batch.columns.add_to(params);
+    batch.add_to(params);
     connection.send(batch.sql(), params);
   }
   Columns early(requests_table.types());
@@ -326,9 +193,13 @@ Result<std::optional<Error>> Group::try_all(std::span<Item> items, Requests requ
   if (failure && (connection.broken() || !is_of_change(*failure))) return *failure;
   if (failure) return failure;
   for (Item& item : items) {
+    if (item.change->mark && !item.marked) {
+      if (items.size() == 1) return std::optional<Error>(applied_already());
+      torn = true;
+    }
     if (item.written == item.change->writes.size()) continue;
-    // With its RequestId stored already, a change of which nothing else was written is torn too.
-    torn |= item.written > 0 || (requests == Requests::early && item.change->request);
+    // With its RequestId or its mark stored already, a change of which nothing else was written is torn too.
+    torn |= item.written > 0 || item.marked || (requests == Requests::early && item.change->request);
     *item.answer = stale();
   }
   if (torn) return std::optional<Error>(fail(Code::conflict, "Constraint", ""));
@@ -372,6 +243,8 @@ void Group::record(const Change& change, Requests requests) {
     keep(chronicle_.record(change, write, sequence, its, seal_keys_.at(its)), place++);
   }
   if (change.request && requests == Requests::late) add(requests_, change.ispb, stored_request(change, sequence));
+  if (events_ == Events::none) return;
+  for (const events::OutboxEvent& event : events_of(change, sequence)) add(outbox_, change.ispb, event);
 }
 
 void Group::keep(const AuditRecord& record, std::uint64_t place) { add(audit_, record, place); }
@@ -392,6 +265,7 @@ Result<void> Group::commit(Deadline deadline) {
   };
   send(add_requests_late, requests_);
   send(add_audit, audit_);
+  send(add_events, outbox_);
   connection.send(set_state, Params().add(sequence_).add(erasures_));
   connection.send(
       set_writer,

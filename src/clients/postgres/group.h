@@ -1,13 +1,12 @@
 // clients/postgres/group.h
 //
 // One transaction after another, each for many changes: begin(), apply(), commit(): three trips to the server however many changes there
-// are. Writes of one kind go as one statement with a column of values each (unnest), in waves: within a wave no change touches what
-// another one touches, so that their order does not matter.
+// are (batch.h). Events of the changes and the marks of what they are effects of are stored with them.
 //
 // Whoever writes holds the row of `state` until its commit: sequences are drawn and made visible in one order over all processes, and the
 // chain head is read behind it.
 //
-// A change of which one write finds another version, or a key that is taken, is stale. Where a part of a change went through, or the
+// A change of which one write finds another version, or a key that is taken, is stale; one whose event was applied before is refused. Where a part of a change went through, or the
 // server refused a statement, the range is taken back to its savepoint and halved until the culprit stands alone.
 //
 // Threads: belongs to one thread at a time.
@@ -20,8 +19,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "clients/postgres/batch.h"
 #include "clients/postgres/connection.h"
-#include "clients/postgres/rows.h"
 #include "directory/chronicle.h"
 
 namespace chaveiro::clients::postgres {
@@ -31,10 +30,11 @@ class Group {
   // early: RequestIds are stored with the writes, so that one that is taken fails its own change only; late: with the commit, which then
   // fails as a whole with "Constraint".
   enum class Requests : std::uint8_t { late, early };
+  enum class Events : std::uint8_t { none, kept };
   using Answer = Result<directory::Committed>;
 
   // `installation_key` must live as long as the group. `ispbs`: whose rows it may see and write.
-  Group(const Secret& installation_key, std::string writer, std::string ispbs);
+  Group(const Secret& installation_key, std::string writer, std::string ispbs, Events events);
 
   Result<void> begin(Connection& connection, Deadline deadline);
   // Stamps the changes with the sequences that they get; one answer for each.
@@ -58,18 +58,8 @@ class Group {
   void forget_seal_keys() { seal_keys_.clear(); }
 
  private:
-  struct Item {
-    directory::Change* change;
-    Answer* answer;
-    std::uint64_t sequence;
-    std::size_t written = 0;
-  };
-  struct Batch;
-  class Wave;
-
   Result<void> attempt(std::span<Item> items, Requests requests, Deadline deadline);
   Result<std::optional<Error>> try_all(std::span<Item> items, Requests requests, Deadline deadline);
-  std::vector<Batch> batches_of(std::span<Item> items) const;
   Result<void> take_back(Deadline deadline);
   std::vector<directory::Digest> unknown_persons(std::span<Item> items);
   void record(const directory::Change& change, Requests requests);
@@ -79,12 +69,13 @@ class Group {
   const Secret& installation_key_;
   std::string writer_;
   std::string ispbs_;
+  Events events_;
   Connection* connection_ = nullptr;
   std::uint64_t sequence_ = 0;
   std::uint64_t erasures_ = 0;
   bool known_writer_ = false;
   directory::Chronicle chronicle_;
-  Columns audit_, requests_;
+  Columns audit_, requests_, outbox_;
   // Keys of persons written about lately; forgotten with every rollback and when somebody was erased.
   std::map<directory::Digest, directory::SealKey> seal_keys_;
   std::unordered_map<std::string, directory::Digest> persons_;

@@ -6,6 +6,7 @@
 // Threads: the parts guard themselves.
 #pragma once
 
+#include "clients/postgres/events.h"
 #include "clients/postgres/rows.h"
 #include "clients/postgres/store.h"
 
@@ -19,6 +20,7 @@ struct PostgresStore::Impl {
   KeyReads keys;  // outlives the pipeline, whose end answers what was under way
   Pipeline pipeline;
   Writer writer;
+  StoredEvents events;
   std::unique_ptr<Notices> notices;
 
   Impl(const PostgresOptions& given, const Secret& key, const std::string& list);

@@ -67,6 +67,12 @@ constexpr Column audit_columns[] = {
     {"at", oid::time},        {"ispb", oid::text},          {"actor", oid::text},     {"correlation_id", oid::text},
     {"operation", oid::text}, {"resource_type", oid::text}, {"resource", oid::uuid},  {"person", oid::bytes},
     {"before", oid::bytes},   {"after", oid::bytes},        {"previous", oid::bytes}, {"hash", oid::bytes}};
+constexpr Column outbox_columns[] = {{"position", oid::int8}, {"ispb", oid::text},  {"topic", oid::text},
+                                     {"key", oid::text},      {"body", oid::bytes}, {"headers", oid::bytes},
+                                     {"at", oid::time}};
+constexpr Column inbox_version_columns[] = {
+    {"subscription", oid::text}, {"aggregate", oid::text}, {"version", oid::int8}};
+constexpr Column inbox_id_columns[] = {{"subscription", oid::text}, {"event", oid::uuid}, {"at", oid::time}};
 #undef ACCOUNT_COLUMNS
 
 Error damaged(std::string_view what) {
@@ -168,6 +174,9 @@ constinit const Table entries_table{"entries", entry_columns};
 constinit const Table claims_table{"claims", claim_columns};
 constinit const Table requests_table{"requests", request_columns};
 constinit const Table audit_table{"audit", audit_columns};
+constinit const Table outbox_table{"outbox", outbox_columns};
+constinit const Table inbox_versions_table{"inbox_versions", inbox_version_columns};
+constinit const Table inbox_ids_table{"inbox_ids", inbox_id_columns};
 
 std::string Table::list() const {
   std::string text;
@@ -233,6 +242,17 @@ void add(Columns& columns, const Claim& claim) {
 void add(Columns& columns, const Ispb& ispb, const StoredRequest& request) {
   columns.add(ispb.view()).add(request.id.uuid).add(ByteView(request.body_hash)).add(request.operation);
   columns.add(request.resource).add(request.sequence);
+}
+
+void add(Columns& columns, const Ispb& ispb, const events::OutboxEvent& event) {
+  const std::string headers = events::headers_text(event.message.headers);
+  columns.add(event.position).add(ispb.view()).add(event.topic).add(event.message.key);
+  columns.add(as_bytes(event.message.body)).add(as_bytes(headers)).add(event.message.event_time);
+}
+
+void add(Columns& columns, const events::Mark& mark) {
+  columns.add(mark.subscription);
+  mark.version == 0 ? columns.add(mark.event_id).add(mark.at) : columns.add(mark.aggregate_id).add(mark.version);
 }
 
 void add(Columns& columns, const AuditRecord& record, std::uint64_t place) {
@@ -336,6 +356,18 @@ Result<AuditRecord> read_audit(Row row) {
   record.previous = bytes_of<32>(row);
   record.hash = bytes_of<32>(row);
   return record;
+}
+
+Result<events::OutboxEvent> read_event(Row row) {
+  events::OutboxEvent event;
+  event.position = static_cast<std::uint64_t>(row.number());
+  row.skip();
+  event.topic = row.text();
+  event.message.key = row.text();
+  event.message.body = as_text(row.bytes());
+  TRY(event.message.headers, events::parse_headers_text(as_text(row.bytes())));
+  event.message.event_time = row.time();
+  return event;
 }
 
 }  // namespace chaveiro::clients::postgres

@@ -13,6 +13,8 @@
 
 #include "clients/postgres/values.h"
 #include "directory/audit.h"
+#include "events/inbox.h"
+#include "events/outbox.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -31,18 +33,27 @@ struct Table {
 };
 
 extern const Table accounts_table, entries_table, claims_table, requests_table, audit_table;
+extern const Table outbox_table, inbox_versions_table, inbox_ids_table;
+// Of an insert into inbox_versions.
+inline constexpr std::string_view newer_version_wins =
+    "(subscription, aggregate) DO UPDATE SET version = excluded.version WHERE excluded.version > "
+    "inbox_versions.version";
 
 void add(Columns& columns, const directory::Account& account);
 void add(Columns& columns, const directory::Entry& entry);
 void add(Columns& columns, const directory::Claim& claim);
 void add(Columns& columns, const directory::Ispb& ispb, const directory::StoredRequest& request);
 void add(Columns& columns, const directory::AuditRecord& record, std::uint64_t place);
+void add(Columns& columns, const directory::Ispb& ispb, const events::OutboxEvent& event);
+// Into inbox_ids where its version is 0, else into inbox_versions.
+void add(Columns& columns, const events::Mark& mark);
 
 Result<directory::Account> read_account(Row row);
 Result<directory::Entry> read_entry(Row row);
 Result<directory::Claim> read_claim(Row row);
 Result<directory::StoredRequest> read_request(Row row);  // behind its ispb
 Result<directory::AuditRecord> read_audit(Row row);
+Result<events::OutboxEvent> read_event(Row row);
 
 // Audit records within one commit; they never have more (directory::writes_max).
 inline constexpr std::uint64_t positions_per_commit = 8;

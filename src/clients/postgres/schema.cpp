@@ -271,10 +271,52 @@ DROP TABLE cache_state;
 DROP TABLE cache_value;
 )sql";
 
-constexpr std::array<Migration, 3> steps = {{
+// outbox: events that wait for the relay. inbox_*: what consumers have applied, by aggregate, or by id where it has no version.
+constexpr std::string_view events_up = R"sql(
+CREATE TABLE outbox (
+  position bigint PRIMARY KEY,
+  ispb text COLLATE "C" NOT NULL CHECK (length(ispb) = 8),
+  topic text NOT NULL,
+  key text NOT NULL,
+  body bytea NOT NULL,
+  headers bytea NOT NULL,
+  at timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_scale_factor = 0);
+CREATE TABLE inbox_versions (
+  subscription text COLLATE "C" NOT NULL,
+  aggregate text COLLATE "C" NOT NULL,
+  version bigint NOT NULL,
+  PRIMARY KEY (subscription, aggregate)
+) WITH (fillfactor = 80);
+CREATE TABLE inbox_ids (
+  subscription text COLLATE "C" NOT NULL,
+  event uuid NOT NULL,
+  at timestamptz NOT NULL,
+  PRIMARY KEY (subscription, event)
+);
+CREATE INDEX inbox_ids_at ON inbox_ids (at);
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE inbox_versions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE inbox_ids ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_participant ON outbox USING )sql" SEEN_BY("ispb") R"sql(;
+CREATE POLICY of_any ON inbox_versions USING )sql" SEEN_BY_ANY R"sql(;
+CREATE POLICY of_any ON inbox_ids USING )sql" SEEN_BY_ANY R"sql(;
+GRANT SELECT, INSERT, DELETE ON outbox TO chaveiro_runtime;
+GRANT SELECT, INSERT, UPDATE ON inbox_versions TO chaveiro_runtime;
+GRANT SELECT, INSERT, DELETE ON inbox_ids TO chaveiro_runtime;
+)sql";
+
+constexpr std::string_view events_down = R"sql(
+DROP TABLE inbox_ids;
+DROP TABLE inbox_versions;
+DROP TABLE outbox;
+)sql";
+
+constexpr std::array<Migration, 4> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
     {{1, 2}, "the cache's third level", cache_up, cache_down},
+    {{1, 3}, "events", events_up, events_down},
 }};
 
 }  // namespace

@@ -31,9 +31,11 @@ PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const
       writer({.target = target_of(given.url),
               .name = given.writer,
               .ispbs = list,
+              .events = given.keep_events ? Group::Events::kept : Group::Events::none,
               .queue_max = given.queue_max,
               .group_max = std::max<std::size_t>(given.group_max, 1)},
-             installation_key) {}
+             installation_key),
+      events(pool, list) {}
 
 Target PostgresStore::Impl::maintenance() const { return target_of(options.maintenance_url); }
 
@@ -106,6 +108,9 @@ void PostgresStore::on_foreign_commits(Notices::Hook hook) {
 }
 
 bool PostgresStore::hears_others() const { return impl_->notices && impl_->notices->hears(); }
+
+events::Outbox* PostgresStore::outbox() { return impl_->options.keep_events ? &impl_->events : nullptr; }
+events::Inbox* PostgresStore::inbox() { return &impl_->events; }
 
 KeyReads& PostgresStore::key_reads() { return impl_->keys; }
 Writer::Counts PostgresStore::writer_counts() const { return impl_->writer.counts(); }

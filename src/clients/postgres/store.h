@@ -37,6 +37,7 @@ struct PostgresOptions {
   std::size_t group_max = 1'024;        // changes in one transaction
   int months_ahead = 3;                 // partitions of the audit that are made ahead
   bool joined_reads = true;             // reads by key of one moment go as one statement
+  bool keep_events = false;             // what happens waits in the outbox, for a relay that takes it away
 };
 
 class PostgresStore final : public directory::Store {
@@ -90,6 +91,9 @@ class PostgresStore final : public directory::Store {
   Result<void> check(Deadline deadline) override;
 
   Result<std::optional<directory::Holder>> who_holds(const directory::Key& key, Deadline deadline) override;
+
+  events::Outbox* outbox() override;  // null unless events are kept
+  events::Inbox* inbox() override;
 
   // What other processes commit to the same database; set once. hears_others() says whether that is heard now.
   void on_foreign_commits(Notices::Hook hook);

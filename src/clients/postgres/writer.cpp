@@ -24,7 +24,7 @@ Error queue_full(std::size_t waiting) {
 
 Writer::Writer(WriterOptions options, const Secret& installation_key)
     : options_(std::move(options)),
-      group_(installation_key, options_.name, options_.ispbs),
+      group_(installation_key, options_.name, options_.ispbs, options_.events),
       thread_([this] { loop(); }) {}
 
 Writer::~Writer() {

@@ -30,8 +30,9 @@ namespace chaveiro::clients::postgres {
 
 struct WriterOptions {
   Target target;
-  std::string name = "main";                // of its chain
-  std::string ispbs;                        // whose rows it writes
+  std::string name = "main";  // of its chain
+  std::string ispbs;          // whose rows it writes
+  Group::Events events = Group::Events::none;
   std::size_t queue_max = 10'000;           // changes that wait; one more is refused
   std::size_t group_max = 1'024;            // changes in one transaction
   Micros group_limit = Micros(10'000'000);  // for one group with all its repetitions
