@@ -42,6 +42,10 @@ Result<void> carry_as(lite::Statement& row, pg::Columns& into, Result<T> (*read)
   return {};
 }
 
+// The two halves of a place, which is the blob ?1.
+const std::string before_nul = "coalesce(cast(substr(?1, 1, instr(?1, x'00') - 1) AS TEXT), '')";
+const std::string after_nul = "coalesce(substr(?1, instr(?1, x'00') + 1), x'')";
+
 std::vector<Part> parts() {
   const auto rows_of = [](std::string_view table, std::string_view columns) {
     return "SELECT row, " + std::string(columns) + " FROM " + std::string(table) +
@@ -97,6 +101,42 @@ std::vector<Part> parts() {
                    return {};
                  },
                  true});
+  // Whose event it is tells the audit of its commit.
+  all.push_back({pg::outbox_table,
+                 "SELECT position, position, (SELECT ispb FROM audit WHERE audit.position >= outbox.position / " +
+                     std::to_string(events::outbox_places) + " * " + std::to_string(lite::positions_per_commit) +
+                     " ORDER BY audit.position LIMIT 1), topic, key, body, headers, at FROM outbox WHERE position > ?1 "
+                     "ORDER BY position LIMIT ?2",
+                 [](lite::Statement& row, pg::Columns& into) -> Result<void> {
+                   into.add(row.number());
+                   for (int text = 0; text < 3; ++text) into.add(row.text());
+                   for (int blob = 0; blob < 2; ++blob) into.add(row.bytes());
+                   into.add(UtcTime(Micros(row.number())));
+                   return {};
+                 },
+                 true});
+  all.push_back({pg::inbox_versions_table,
+                 "SELECT cast(subscription || char(0) || aggregate AS BLOB), subscription, aggregate, version FROM "
+                 "inbox_versions WHERE (subscription, aggregate) > (" +
+                     before_nul + ", cast(" + after_nul + " AS TEXT)) ORDER BY subscription, aggregate LIMIT ?2",
+                 [](lite::Statement& row, pg::Columns& into) -> Result<void> {
+                   into.add(row.text());
+                   into.add(row.text());
+                   into.add(row.number());
+                   return {};
+                 },
+                 false});
+  all.push_back({pg::inbox_ids_table,
+                 "SELECT cast(subscription || char(0) AS BLOB) || event, subscription, event, at FROM inbox_ids WHERE "
+                 "(subscription, event) > (" +
+                     before_nul + ", " + after_nul + ") ORDER BY subscription, event LIMIT ?2",
+                 [](lite::Statement& row, pg::Columns& into) -> Result<void> {
+                   into.add(row.text());
+                   into.add(lite::uuid_in(row));
+                   into.add(UtcTime(Micros(row.number())));
+                   return {};
+                 },
+                 false});
   return all;
 }
 

@@ -28,10 +28,13 @@ struct DatabaseCopy : testing::Test {
     clients::sqlite::SqliteOptions sqlite;
     sqlite.path = options.source;
     sqlite.writer = writer;
+    sqlite.keep_events = true;
     return std::move(clients::sqlite::SqliteStore::open(sqlite, person_key(), day_one).value());
   }
   std::unique_ptr<clients::postgres::PostgresStore> target() const {
-    auto store = clients::postgres::PostgresStore::open(database.options(), person_key(), day_one, soon());
+    clients::postgres::PostgresOptions server = database.options();
+    server.keep_events = true;
+    auto store = clients::postgres::PostgresStore::open(server, person_key(), day_one, soon());
     if (!store) throw std::runtime_error(store.error().message);
     return std::move(*store);
   }
@@ -44,7 +47,12 @@ struct DatabaseCopy : testing::Test {
         changes.push_back(registration_of(n));
         changes.back().at = day_one + std::chrono::days(n / 4);
       }
+      changes[5].mark = {"consumer", uuid_of(5, 7), "an aggregate", 5, day_one};
       for (const auto& answer : store->commit_all(changes, soon())) ASSERT_TRUE(answer);
+      for (std::uint64_t n = 0; n < 150; ++n) {
+        const std::string subscription = n % 2 == 0 ? "consumer" : "consumers";
+        ASSERT_TRUE(store->inbox()->mark({subscription, uuid_of(n, 7), uuid_text(n), n % 3, day_one}, soon()));
+      }
     }
     const auto store = source("next");
     const Entry first = store->live_entry(phone_of(1), soon()).value().value();
@@ -55,6 +63,34 @@ struct DatabaseCopy : testing::Test {
     gone.status = EntryStatus::deleted;
     gone.deleted_at = day_one;
     ASSERT_TRUE(store->commit(change_of("delete_entry", {put(second, gone)}), soon()));
+  }
+  static std::string uuid_text(std::uint64_t n) { return to_string(uuid_of(n, 3)); }
+  static void expect_same_events(Store& ours, Store& theirs) {
+    const auto here = ours.outbox()->unpublished(0, 10'000, soon()).value();
+    const auto there = theirs.outbox()->unpublished(0, 10'000, soon()).value();
+    ASSERT_GT(there.size(), 600u);
+    ASSERT_EQ(here.size(), there.size());
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      EXPECT_EQ(here[i].position, there[i].position);
+      EXPECT_EQ(here[i].topic, there[i].topic);
+      EXPECT_EQ(here[i].message.key, there[i].message.key);
+      EXPECT_EQ(here[i].message.body, there[i].message.body);
+      EXPECT_EQ(here[i].message.headers, there[i].message.headers);
+      EXPECT_EQ(here[i].message.event_time, there[i].message.event_time);
+    }
+    int known = 0;
+    for (std::uint64_t n = 0; n < 150; ++n) {
+      events::DomainEvent event;
+      event.event_id = uuid_of(n, 7);
+      event.aggregate_id = uuid_text(n);
+      event.version = n % 3;
+      const auto mine = ours.inbox()->standing("consumers", event, soon()).value();
+      const auto its = theirs.inbox()->standing("consumers", event, soon()).value();
+      EXPECT_EQ(mine.applied, its.applied) << n;
+      EXPECT_EQ(mine.seen, its.seen) << n;
+      known += its.seen || its.applied > 0 ? 1 : 0;
+    }
+    EXPECT_EQ(known, 75);
   }
   void expect_same() const {
     const auto ours = target();
@@ -68,6 +104,7 @@ struct DatabaseCopy : testing::Test {
       EXPECT_EQ(used->sequence, theirs->request(our_ispb, {uuid_of(n, 9)}, soon()).value()->sequence) << n;
     }
     EXPECT_EQ(ours->live_claim(phone_of(1), soon()).value(), theirs->live_claim(phone_of(1), soon()).value());
+    expect_same_events(*ours, *theirs);
     std::vector<Digest> hashes[2];
     ASSERT_TRUE(ours->each_audit_record([&](const AuditRecord& record) { hashes[0].push_back(record.hash); }, soon()));
     ASSERT_TRUE(

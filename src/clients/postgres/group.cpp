@@ -4,6 +4,7 @@
 
 #include "clients/postgres/errors.h"
 #include "clients/postgres/notices.h"
+#include "directory/commit_queue.h"
 #include "directory/happened.h"
 
 namespace chaveiro::clients::postgres {
@@ -33,16 +34,6 @@ const std::string add_requests_late =
 const std::string add_audit = "INSERT INTO audit (" + audit_table.list() + ") SELECT * FROM " + audit_table.unnested(1);
 const std::string add_events =
     "INSERT INTO outbox (" + outbox_table.list() + ") SELECT * FROM " + outbox_table.unnested(1);
-
-Error stale() {
-  return fail(
-      Code::conflict, "Stale",
-      "somebody else was faster, or a constraint does not allow it; nothing was applied: read again and decide again");
-}
-
-Error applied_already() {
-  return fail(Code::conflict, "AlreadyApplied", "the event was applied before; nothing was changed");
-}
 
 // An error that is the fault of a change, not of the database.
 bool is_of_change(const Error& error) {

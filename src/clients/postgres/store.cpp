@@ -32,8 +32,7 @@ PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const
               .name = given.writer,
               .ispbs = list,
               .events = given.keep_events ? Group::Events::kept : Group::Events::none,
-              .queue_max = given.queue_max,
-              .group_max = std::max<std::size_t>(given.group_max, 1)},
+              .queue = {.queue_max = given.queue_max, .group_max = std::max<std::size_t>(given.group_max, 1)}},
              installation_key),
       events(pool, list) {}
 

@@ -65,10 +65,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
   TRY(impl->readers, open_readers(options));
   TRY(auto group, Group::make(*connection, impl->installation_key, options.writer,
                               options.keep_events ? Group::Events::kept : Group::Events::none));
-  impl->writer = std::make_unique<Writer>(std::move(connection), std::move(group),
-                                          WriterOptions{.queue_max = options.queue_max,
-                                                        .group_max = std::max<std::size_t>(options.group_max, 1),
-                                                        .checkpoint_pages = options.log_pages_max});
+  impl->writer = std::make_unique<Writer>(
+      std::move(connection), std::move(group),
+      WriterOptions{.queue = {.queue_max = options.queue_max, .group_max = std::max<std::size_t>(options.group_max, 1)},
+                    .checkpoint_pages = options.log_pages_max});
   impl->events = std::make_unique<StoredEvents>(*impl->readers, *impl->writer);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
