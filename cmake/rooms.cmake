@@ -90,6 +90,8 @@ if(CHAVEIRO_TESTS)
   chaveiro_postgres_test(postgres_tier_contract_test SOURCES tests/contract/postgres_tier_test.cpp)
   chaveiro_postgres_test(postgres_schema_test SOURCES tests/integration/postgres_security_test.cpp
                          tests/integration/postgres_migrations_test.cpp)
+  chaveiro_postgres_test(postgres_replica_test SOURCES tests/integration/postgres_replica_test.cpp
+                         tests/integration/postgres_failover_test.cpp)
   chaveiro_postgres_test(postgres_bad_days_test SOURCES tests/integration/postgres_bad_days_test.cpp LIBS OpenSSL::Crypto
                          LABELS slow)
   set_tests_properties(postgres_bad_days_test PROPERTIES TIMEOUT 1500)
@@ -215,7 +217,7 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
                          ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
   endforeach()
   # What does not look into the database's file, once more with PostgreSQL.
-  add_test(NAME e2e.postgres COMMAND ${Python3_EXECUTABLE} with_postgres.py official_examples_test server_test
+  add_test(NAME e2e.postgres COMMAND ${Python3_EXECUTABLE} with_postgres.py official_examples_test server_test cache_test nodes_test
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.postgres PROPERTIES TIMEOUT 300 LABELS e2e
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")

@@ -34,7 +34,7 @@ Result<directory::Page<directory::AuditView>> list_audit(const directory::Contex
                                                          const directory::PageRequest& page) {
   filter.ispb = context.caller.ispb;
   TRY_VOID(directory::authorise(context.caller, Permission::read_audit, filter.ispb));
-  TRY(auto records, directory.store.audit(filter, page, context.deadline));
+  TRY(auto records, directory.store.audit(filter, directory::that_may_lag(page), context.deadline));
   const auto detail = directory::permits(context.caller.roles, Permission::see_full_lookup)
                           ? directory::AuditDetail::full
                           : directory::AuditDetail::masked;

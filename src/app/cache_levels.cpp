@@ -6,6 +6,8 @@
 #include "app/redis.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "cache/upkeep.h"
+#include "clients/postgres/cache_tier.h"
 #include "clients/redis/backplane.h"
 #include "clients/redis/cache_tier.h"
 #include "clients/sqlite/cache_tier.h"
@@ -14,8 +16,6 @@ namespace chaveiro::app {
 namespace {
 
 namespace fs = std::filesystem;
-using clients::sqlite::CacheTier;
-
 // The second level with its client; both empty where it is not asked for.
 struct Second {
   std::unique_ptr<redis::Client> client;
@@ -34,11 +34,34 @@ Result<std::uint64_t> publisher_number(const std::string& file) {
   return number;
 }
 
+// The third level, in a file of this process or in the database that its nodes share; empty where it is not asked for.
+struct Third {
+  std::unique_ptr<cache::Tier> tier;
+  std::unique_ptr<cache::Upkeep> upkeep;
+
+  template <class T>
+  static Third of(std::unique_ptr<T> opened, const Clock& clock) {
+    // A step at a time: step() comes many times a second.
+    auto upkeep = std::make_unique<cache::Upkeep>(*opened, clock, cache::UpkeepOptions{.steps_max = 1});
+    return {std::move(opened), std::move(upkeep)};
+  }
+  static Result<Third> open(const Settings& settings, const std::string& folder, const Clock& clock) {
+    if (!settings.cache_l3_enabled) return Third{};
+    if (settings.database_url.starts_with("postgres://")) {
+      clients::postgres::CacheTierOptions options;
+      options.target.url = Secret(settings.database_url);
+      return of(std::make_unique<clients::postgres::CacheTier>(options, clock), clock);
+    }
+    TRY(auto opened, clients::sqlite::CacheTier::open({.path = folder + "/cache.db"}, clock));
+    return of(std::move(opened), clock);
+  }
+};
+
 constexpr auto start_time_max = std::chrono::seconds{30};
 
 class Levels final : public CacheLevels {
  public:
-  Levels(Second second, std::unique_ptr<CacheTier> third, std::string note, bool suspect)
+  Levels(Second second, Third third, std::string note, bool suspect)
       : second_(std::move(second)), third_(std::move(third)), note_(std::move(note)), suspect_(suspect) {}
 
   cache::Tier* l2() override { return second_.tier.get(); }
@@ -46,24 +69,24 @@ class Levels final : public CacheLevels {
   Result<void> check(Deadline deadline) override {
     return second_.client ? second_.client->wait_ready(deadline) : Result<void>();
   }
-  cache::Tier* l3() override { return third_.get(); }
+  cache::Tier* l3() override { return third_.tier.get(); }
   cache::Backplane* backplane() override { return second_.backplane.get(); }
   std::uint64_t publisher() const override { return second_.publisher; }
 
   Result<void> step(Deadline deadline) override {
-    if (third_) TRY_VOID(third_->purge_step(deadline));
+    if (third_.upkeep) TRY_VOID(third_.upkeep->run_once(deadline));
     return {};
   }
 
   Result<void> close(directory::Store& store, bool told_everything, Deadline deadline) override {
-    if ((!third_ && !second_.tier) || !told_everything) return {};
+    if ((!third_.tier && !second_.tier) || !told_everything) return {};
     TRY(const std::uint64_t sequence, store.last_sequence(deadline));
     return write_file(note_, std::to_string(sequence), 0600);
   }
 
  private:
   Second second_;
-  std::unique_ptr<CacheTier> third_;
+  Third third_;
   std::string note_;
   bool suspect_;
 };
@@ -82,12 +105,9 @@ Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings,
     second.backplane = std::make_unique<redis::RedisBackplane>(redis::RedisBackplaneOptions{}, *second.client, clock);
     TRY(second.publisher, publisher_number(folder + "/cache.publisher"));
   }
-  std::unique_ptr<CacheTier> third;
-  if (settings.cache_l3_enabled) {
-    TRY(third, CacheTier::open({.path = folder + "/cache.db"}, clock));
-  }
-  if (!second.tier && !third)
-    return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), nullptr, note, false));
+  TRY(Third third, Third::open(settings, folder, clock));
+  if (!second.tier && !third.tier)
+    return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), Third{}, note, false));
   const Deadline deadline = Deadline::in(start_time_max);
   TRY(const std::uint64_t sequence, store.last_sequence(deadline));
   const auto left = read_file(note, 64);
@@ -96,7 +116,7 @@ Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings,
   const bool suspect = !left || *left != std::to_string(sequence);
   if (suspect) {
     log.info("the slower cache levels begin empty", {{"because", left ? "the store has changed since" : "no note"}});
-    if (third) TRY_VOID(third->clear(deadline));
+    if (third.tier) TRY_VOID(third.tier->clear(deadline));
   }
   return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), std::move(third), note, suspect));
 }

@@ -447,6 +447,22 @@ void RecordCache::changed_elsewhere(const dir::Key& key, std::uint64_t version) 
   foreign_->forget(keys_.foreign_entry(type, key.value()).wire, Deadline::never());
 }
 
+void RecordCache::changed_elsewhere(const dir::Write& write) {
+  const auto heard = [](cache::Administered& cache, const cache::CacheKey& name, std::uint64_t version) {
+    cache.heard({.cache = cache.name(), .name = name.wire, .version = version});
+  };
+  if (const auto* entry = std::get_if<dir::Put<dir::Entry>>(&write)) {
+    changed_elsewhere(entry->after.key, entry->after.version);
+    heard(*states_, keys_.claims_of_entry(to_string(entry->after.id)), entry->after.version);
+  } else if (const auto* account = std::get_if<dir::Put<dir::Account>>(&write)) {
+    heard(*accounts_, keys_.account_by_id(to_string(account->after.id)), account->after.version);
+  } else if (const auto* claim = std::get_if<dir::Put<dir::Claim>>(&write)) {
+    const std::string id = to_string(claim->after.id);
+    heard(*claims_, keys_.claim_by_id(id), claim->after.version);
+    heard(*states_, keys_.claim_status(id), claim->after.version);
+  }
+}
+
 void RecordCache::forget_elsewhere(cache::Forget what) {
   catalogue_.each([what](cache::Administered& cache) { cache.forget(what); });
 }

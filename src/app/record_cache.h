@@ -15,6 +15,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -83,6 +84,8 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   // Another process has committed: what memory has of this key from before `version` is forgotten. Levels that are shared were told
   // by that process.
   void changed_elsewhere(const directory::Key& key, std::uint64_t version);
+  // The same of a record as it is now.
+  void changed_elsewhere(const directory::Write& write);
   void forget_elsewhere(cache::Forget what);
   // Every 10 to 100 ms. `shared`: another process changes the store too, and we are not told; then everything is forgotten, so that
   // nothing is served that is older than one tick.

@@ -116,6 +116,11 @@ Result<void> maintenance_url(Settings& settings, std::string_view value) {
   return secret<&Settings::database_maintenance_url>(settings, value);
 }
 
+Result<void> replica_url(Settings& settings, std::string_view value) {
+  if (!value.starts_with("postgres://")) return fault("must be postgres://USER@HOST/DATABASE");
+  return secret<&Settings::database_replica_url>(settings, value);
+}
+
 const Setting table[] = {
     {"APP_ENV", SettingKind::text, "development",
      "development, test, homologation or production; production refuses what is only for trying out", "", app_env},
@@ -173,6 +178,11 @@ const Setting table[] = {
     {"DATABASE_MAINTENANCE_URL", SettingKind::secret, "",
      "PostgreSQL role that owns the tables: migrates at start, makes and drops months; empty: somebody else does", "",
      maintenance_url},
+    {"DATABASE_REPLICA_URL", SettingKind::secret, "",
+     "PostgreSQL standby that answers lists while it lags by less than DATABASE_REPLICA_LAG_MAX; empty: none", "",
+     replica_url},
+    {"DATABASE_REPLICA_LAG_MAX", SettingKind::duration, "2s", "how old what a standby shows may be", "",
+     duration<&Settings::database_replica_lag_max>},
     {"DB_MAX_OPEN_CONNS", SettingKind::number, "100", "PostgreSQL connections at most", "",
      number<&Settings::db_open_max, 1, 10'000>},
     {"DB_MAX_IDLE_CONNS", SettingKind::number, "10", "idle PostgreSQL connections kept", "",

@@ -41,6 +41,8 @@ struct Settings {
 
   std::string database_url;         // may hold a password
   Secret database_maintenance_url;  // PostgreSQL only; empty: migrations and months are somebody else's work
+  Secret database_replica_url;      // PostgreSQL only; empty: lists come from database_url too
+  std::chrono::microseconds database_replica_lag_max{};
   std::uint32_t db_open_max = 100, db_idle_max = 10;
   bool lookup_log_refuses_when_full = true;
 

@@ -11,6 +11,7 @@
 
 #include "app/backup.h"
 #include "base/file.h"
+#include "base/guarded.h"
 #include "base/uuid.h"
 #include "clients/memory/store.h"
 #include "clients/postgres/store.h"
@@ -87,6 +88,10 @@ std::vector<Registry::Watch> watch_server(const clients::postgres::PostgresStore
           [](const Server& s) { return s.writer_counts().repeated; });
   counter("database_commits_resolved_total", "Commits whose answer was lost and found out.",
           [](const Server& s) { return s.writer_counts().resolved; });
+  counter("database_replica_reads_total", "Lists that a standby was asked for.",
+          [](const Server& s) { return s.replica_counts().asked - s.replica_counts().refused; });
+  counter("database_replica_refused_total", "Lists that went to the primary because the standby lagged or was gone.",
+          [](const Server& s) { return s.replica_counts().refused; });
   gauge("database_hears_others", "1: what other nodes commit is heard.",
         [](const Server& s) { return s.hears_others() ? 1 : 0; });
   return watches;
@@ -97,7 +102,8 @@ class FileStorage final : public Storage {
  public:
   FileStorage(FolderLock lock, std::string own_folder, std::unique_ptr<dir::Store> store,
               clients::sqlite::SqliteStore* database, clients::postgres::PostgresStore* server,
-              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring, Registry& metrics)
+              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring, const Clock& clock,
+              Registry& metrics)
       : lock_(std::move(lock)),
         own_folder_(std::move(own_folder)),
         store_(std::move(store)),
@@ -106,8 +112,12 @@ class FileStorage final : public Storage {
         lookups_(std::move(lookups)),
         data_(std::move(data)),
         anchor_key_(keyring.anchor_key()),
+        clock_(clock),
         watches_(watch_lookups(*lookups_, metrics)) {
     if (server_ == nullptr) return;
+    watches_.push_back(metrics.watch_gauge("database_months_ahead",
+                                           "Months of the audit from this one on that have been made; alarm below 2.",
+                                           {}, [this] { return static_cast<double>(*months_.lock()); }));
     for (Registry::Watch& watch : watch_server(*server_, metrics)) watches_.push_back(std::move(watch));
   }
 
@@ -132,11 +142,17 @@ class FileStorage final : public Storage {
 
   void on_change_elsewhere(std::function<void(const Elsewhere&)> hook) override {
     if (server_ == nullptr) return;
-    server_->on_foreign_commits([hook = std::move(hook)](const clients::postgres::ForeignCommits& told) {
-      Elsewhere elsewhere{told.sequence, told.everything, {}};
-      for (const auto& [key, version] : told.changed) elsewhere.changed.push_back({key, version});
-      hook(elsewhere);
+    using News = clients::postgres::ForeignCommits;
+    server_->on_foreign_commits([hook = std::move(hook)](const News& news) {
+      hook({news.sequence, news.lost != News::Lost::nothing, news.records});
     });
+  }
+
+  Result<void> keep_up(Deadline deadline) override {
+    if (server_ == nullptr) return {};
+    TRY(const std::size_t months, server_->keep_months(clock_.now(), deadline));
+    *months_.lock() = months;
+    return {};
   }
 
   Result<api::BackupAnswer> backup(const std::string& name, Deadline deadline) override {
@@ -168,6 +184,8 @@ class FileStorage final : public Storage {
   std::unique_ptr<dir::LookupFile> lookups_;
   std::string data_;
   Secret anchor_key_;
+  const Clock& clock_;
+  Guarded<std::size_t> months_;
   std::vector<Registry::Watch> watches_;
 };
 
@@ -221,6 +239,8 @@ Result<std::unique_ptr<clients::postgres::PostgresStore>> open_server(const Sett
     TRY(const dir::Ispb ispb, dir::Ispb::parse(text));
     options.served.push_back(ispb);
   }
+  options.replica_url = settings.database_replica_url;
+  options.replica_lag_max = settings.database_replica_lag_max;
   options.open_max = settings.db_open_max;
   options.idle_max = settings.db_idle_max;
   return clients::postgres::PostgresStore::open(options, keyring.person_key(), now,
@@ -265,7 +285,7 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   }
   return std::unique_ptr<Storage>(
       std::make_unique<FileStorage>(std::move(writer.lock), settings.data + "/writers/" + writer.name, std::move(store),
-                                    database, server, std::move(lookups), settings.data, keyring, metrics));
+                                    database, server, std::move(lookups), settings.data, keyring, clock, metrics));
 }
 
 Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,16 +35,14 @@ class Storage {
   virtual bool shared() const = 0;
   // What other processes have committed.
   struct Elsewhere {
-    struct Changed {
-      directory::Key key;
-      std::uint64_t version;  // of the newest of its entries
-    };
-    std::uint64_t sequence = 0;    // up to this commit
-    bool everything = false;       // more than entries, or nobody knows what
-    std::vector<Changed> changed;  // else these
+    std::uint64_t sequence = 0;             // up to this commit
+    bool everything = false;                // too much to tell, or nobody knows what
+    std::vector<directory::Write> changed;  // else these records, as they are now; without `before`
   };
   // Called after other processes have changed the store, where it can tell (PostgreSQL), from a thread of its own. Set once.
   virtual void on_change_elsewhere(std::function<void(const Elsewhere&)> hook) = 0;
+  // What the store needs now and then, about once an hour: the coming months of a server's audit.
+  virtual Result<void> keep_up(Deadline deadline) = 0;
   // Removes look-up records of months that ended before.
   virtual Result<std::uint64_t> purge_lookups(UtcTime before) = 0;
   // Can look-ups be recorded now? For /ready.

@@ -56,7 +56,7 @@ Result<Account> Accounts::get(const Context& context, const AccountId& id) {
 Result<Page<Account>> Accounts::list(const Context& context, AccountFilter filter, const PageRequest& page) {
   TRY_VOID(authorise(context.caller, Permission::read_accounts, filter.ispb));
   filter.accounts = accounts_seen(context.caller, Permission::read_accounts, std::move(filter.accounts));
-  return store_.accounts(filter, page, context.deadline);
+  return store_.accounts(filter, that_may_lag(page), context.deadline);
 }
 
 Result<Account> Accounts::close(const Context& context, const AccountId& id) {

@@ -151,7 +151,7 @@ Result<Claim> Claims::get(const Context& context, const ClaimId& id) {
 Result<Page<Claim>> Claims::list(const Context& context, ClaimFilter filter, const PageRequest& page) {
   TRY_VOID(authorise(context.caller, Permission::read_claims, filter.ispb));
   filter.accounts = accounts_seen(context.caller, Permission::read_claims, std::move(filter.accounts));
-  return impl_->store.claims(filter, page, context.deadline);
+  return impl_->store.claims(filter, that_may_lag(page), context.deadline);
 }
 
 Result<Claim> Claims::acknowledge(const Context& context, const ClaimId& id) {

@@ -155,7 +155,7 @@ Result<Entry> Entries::get(const Context& context, const Key& key) {
 Result<Page<Entry>> Entries::list(const Context& context, EntryFilter filter, const PageRequest& page) {
   TRY_VOID(authorise(context.caller, Permission::read_entries, filter.ispb));
   filter.accounts = accounts_seen(context.caller, Permission::read_entries, std::move(filter.accounts));
-  return store_.entries(filter, page, context.deadline);
+  return store_.entries(filter, that_may_lag(page), context.deadline);
 }
 
 Result<Entry> Entries::update(const Context& context, const UpdateEntry& request) {

@@ -39,7 +39,13 @@ inline constexpr std::size_t page_limit_max = 200;
 struct PageRequest {
   std::size_t limit = 20;         // 1 … page_limit_max; anything else is refused as invalid
   std::optional<Position> after;  // absent: from the start
+  // may_lag: a list for people, which a store may answer from a copy of itself that is a little older (PostgreSQL's replicas).
+  enum class From : std::uint8_t { newest, may_lag } from = From::newest;
 };
+inline PageRequest that_may_lag(PageRequest page) {
+  page.from = PageRequest::From::may_lag;
+  return page;
+}
 
 template <class T>
 struct Page {

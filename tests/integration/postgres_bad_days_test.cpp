@@ -12,49 +12,13 @@
 
 #include "base/random.h"
 #include "clients/postgres/pool.h"
-#include "tests/contract/postgres_home.h"
+#include "tests/integration/postgres_days.h"
 #include "tests/support/redis_server.h"
 
 namespace chaveiro::contract {
 namespace {
 
-using namespace clients::postgres;
-using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-Deadline soon() { return Deadline::in(30s); }
-
-PostgresOptions options_of(const std::string& url, const std::string& maintenance = "") {
-  PostgresOptions options;
-  options.url = Secret(url);
-  options.maintenance_url = Secret(maintenance);
-  options.served = {our_ispb, other_ispb};
-  return options;
-}
-
-std::unique_ptr<PostgresStore> open(const PostgresOptions& options) {
-  auto store = PostgresStore::open(options, person_key(), day_one, soon());
-  if (!store) throw std::runtime_error(store.error().message);
-  return std::move(*store);
-}
-
-void expect_whole_chain(Store& store) {
-  ChainChecker checker("changes");
-  const auto walked = store.each_audit_record([&](const AuditRecord& record) { checker.feed(record); }, soon());
-  ASSERT_TRUE(walked) << walked.error().message;
-  for (const ChainFault& fault : checker.finish()) ADD_FAILURE() << fault.message;
-}
-
-// Repeats a read until the server is there again.
-template <class Ask>
-auto when_back(const Ask& ask) {
-  const Deadline limit = soon();
-  for (;;) {
-    auto answer = ask();
-    if (answer || limit.expired()) return answer;
-    std::this_thread::yield();
-  }
-}
 
 // What four committers were told, outside of the database.
 struct Ledger {
@@ -414,37 +378,6 @@ TEST(PostgresTls, verifies_the_server_and_shows_a_client_certificate) {
       connect("&sslrootcert=" + authority.ca_file + "&sslcert=" + expired.cert_file + "&sslkey=" + expired.key_file);
   ASSERT_FALSE(late);
   EXPECT_THAT(late.error().message, HasSubstr("expired"));
-}
-
-TEST(PostgresFailover, goes_to_the_promoted_replica_and_has_lost_nothing_where_it_was_synchronous) {
-  tests::PostgresServer primary(
-      {.settings = {"wal_level=replica", "max_wal_senders=4"},
-       .hba = "local all all trust\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n"});
-  make_schema(primary, "chaveiro");
-  tests::PostgresServer replica(
-      {.copy_of = "host=127.0.0.1 user=postgres application_name=second port=" + std::to_string(primary.port())});
-  primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'second'");
-  primary.sql("SELECT pg_reload_conf()");
-  tests::wait_until("the replica is synchronous", [&] {
-    return primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1";
-  });
-  const std::string url = "postgres://chaveiro_runtime@127.0.0.1:" + std::to_string(primary.port()) +
-                          ",127.0.0.1:" + std::to_string(replica.port()) + "/chaveiro?target_session_attrs=read-write";
-  const auto store = open(options_of(url));
-  std::vector<std::uint64_t> answered;
-  for (std::uint64_t n = 0; n < 200; ++n)
-    if (store->commit(registration_of(n), soon())) answered.push_back(n);
-  EXPECT_EQ(answered.size(), 200u);
-  primary.kill();
-  replica.promote();
-  EXPECT_TRUE(when_back([&] { return store->commit(registration_of(1000), Deadline::in(20s)); }));
-  for (const std::uint64_t n : answered) {
-    // The readers find the new primary by themselves, a moment after the writer at the latest.
-    const auto entry = when_back([&] { return store->live_entry(phone_of(n), soon()); });
-    ASSERT_TRUE(entry) << entry.error().message;
-    ASSERT_TRUE(*entry) << n;
-  }
-  expect_whole_chain(*store);
 }
 
 TEST(PostgresDiskFull, refuses_writes_in_words_serves_reads_and_goes_on_when_there_is_room) {

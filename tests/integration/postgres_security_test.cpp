@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "clients/postgres/pool.h"
@@ -159,6 +160,85 @@ TEST_F(PostgresSecurity, one_node_at_a_time_is_told_what_waits_and_another_follo
     const auto told = second->outbox()->unpublished(0, 100, soon());
     return told && told->size() == all;
   });
+}
+
+// What one node hears of the others.
+struct Heard {
+  Guarded<std::vector<ForeignCommits>> all;
+  void listen(PostgresStore& store) {
+    store.on_foreign_commits([this](const ForeignCommits& news) { all.lock()->push_back(news); });
+    tests::wait_until("it hears", [&] { return store.hears_others(); });
+    all.lock()->clear();
+  }
+  std::vector<Write> records() {
+    std::vector<Write> found;
+    for (const ForeignCommits& news : *all.lock()) found.insert(found.end(), news.records.begin(), news.records.end());
+    return found;
+  }
+  bool lost() {
+    return std::ranges::any_of(*all.lock(),
+                               [](const auto& news) { return news.lost != ForeignCommits::Lost::nothing; });
+  }
+};
+
+TEST_F(PostgresSecurity, a_node_is_told_of_what_others_changed_as_it_is_now_and_not_of_its_own) {
+  const auto other = open({our_ispb, other_ispb}, "second");
+  Heard heard;
+  heard.listen(*other);
+  ASSERT_TRUE(other->commit(registration_of(7), soon()));
+  ASSERT_TRUE(store->commit(registration_of(1), soon()));
+  const Entry entry = (*store->live_entry(phone_of(1), soon())).value();
+  ASSERT_TRUE(store->commit(change_of("start_claim", {put(claim_of(1, entry, account_of(2, our_ispb)))}), soon()));
+  tests::wait_until("all three are told", [&] { return heard.records().size() >= 3; });
+  EXPECT_FALSE(heard.lost());
+  const auto holds = [&](const auto& wanted) {
+    using Kind = std::decay_t<decltype(wanted)>;
+    return std::ranges::any_of(heard.records(), [&](const Write& write) {
+      const auto* put = std::get_if<Put<Kind>>(&write);
+      return put != nullptr && put->after == wanted;
+    });
+  };
+  EXPECT_TRUE(holds(store->account(account_of(1).id, soon()).value().value()));
+  EXPECT_TRUE(holds(entry));
+  EXPECT_TRUE(holds(store->live_claim(phone_of(1), soon()).value().value()));
+  EXPECT_EQ(heard.records().size(), 3u) << "its own are not among them";
+}
+
+TEST_F(PostgresSecurity, a_node_is_told_of_its_own_records_that_another_participant_changed_and_of_no_others) {
+  fill();
+  const auto ours = open({our_ispb}, "second"), theirs = open({other_ispb}, "third");
+  Heard heard, unrelated;
+  heard.listen(*ours);
+  unrelated.listen(*theirs);
+  const Claim claim = (*store->live_claim(phone_of(1), soon())).value();
+  Claim confirmed = claim;
+  confirmed.status = ClaimStatus::confirmed;
+  Change change = change_of("confirm_claim", {put(claim, confirmed)});
+  change.ispb = other_ispb;
+  ASSERT_TRUE(store->commit(change, soon()));
+  tests::wait_until("the donor is told", [&] { return heard.records().size() == 1; });
+  EXPECT_EQ(std::get<Put<Claim>>(heard.records()[0]).after.status, ClaimStatus::confirmed);
+  EXPECT_TRUE(unrelated.records().empty());
+}
+
+TEST_F(PostgresSecurity, a_node_that_heard_nothing_for_a_while_is_told_to_forget) {
+  const auto other = open({our_ispb, other_ispb}, "second");
+  Heard heard;
+  heard.listen(*other);
+  database.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (query LIKE "
+      "'%chaveiro_commits%' OR "
+      "query LIKE '%FROM state%')");
+  tests::wait_until("it knows of the gap", [&] { return heard.lost(); });
+  tests::wait_until("it hears again", [&] { return other->hears_others(); });
+  Change purge = registration_of(1);
+  purge.operation = "erase_person";
+  ASSERT_TRUE(store->commit(purge, soon()));
+  const auto losses = [&] {
+    return std::ranges::count_if(*heard.all.lock(),
+                                 [](const auto& news) { return news.lost == ForeignCommits::Lost::memory; });
+  };
+  tests::wait_until("a sweep is told as one", [&] { return losses() >= 2; });
 }
 
 TEST_F(PostgresSecurity, who_holds_a_key_is_told_also_of_another_participant) {

@@ -141,7 +141,7 @@ struct Platform::Parts {
   std::unique_ptr<api::grpc::RlsServer> rls;
 
   std::optional<Periodic> leases_worker, policies_worker, failover_worker, health_worker, claims_worker, figures_worker,
-      cache_worker, certificates_worker, invalidation_worker;
+      cache_worker, certificates_worker, invalidation_worker, storage_worker;
   std::optional<Periodic> events_loop;
   bool has_demonstration = false;
 
@@ -168,8 +168,8 @@ struct Platform::Parts {
     const bool went_back = elsewhere.sequence < last;  // a restored database: what levels hold may never have been
     last = elsewhere.sequence;
     if (elsewhere.everything)
-      return record_cache->forget_elsewhere(went_back || !invalidator ? cache::Forget::levels : cache::Forget::memory);
-    for (const auto& [key, version] : elsewhere.changed) record_cache->changed_elsewhere(key, version);
+      return record_cache->forget_elsewhere(went_back ? cache::Forget::levels : cache::Forget::memory);
+    for (const dir::Write& write : elsewhere.changed) record_cache->changed_elsewhere(write);
   }
 
   // Nodes that share a second level tell each other what they wrote.
@@ -417,6 +417,13 @@ struct Platform::Parts {
         PeriodicOptions{
             .name = "figures", .interval = std::chrono::minutes{1}, .first = PeriodicOptions::First::at_once},
         clock, logger.named("figures"), [this](Deadline deadline) { return figures->refresh(deadline); });
+    storage_worker.emplace(PeriodicOptions{.name = "storage",
+                                           .interval = std::chrono::hours{1},
+                                           .retry_interval = std::chrono::minutes{1},
+                                           .run_time_max = std::chrono::minutes{1},
+                                           .first = PeriodicOptions::First::at_once},
+                           clock, logger.named("storage"),
+                           [this](Deadline deadline) { return storage->keep_up(deadline); });
     if (tls) {
       certificates_worker.emplace(PeriodicOptions{.name = "certificates", .interval = std::chrono::seconds{1}}, clock,
                                   logger.named("certificates"), [this](Deadline) -> Result<void> {
@@ -510,7 +517,8 @@ bool Platform::stop(Deadline deadline) {
   parts.health->drain();
   parts.grpc->not_ready();
   for (auto* worker : {&parts.leases_worker, &parts.policies_worker, &parts.failover_worker, &parts.claims_worker,
-                       &parts.figures_worker, &parts.health_worker, &parts.cache_worker, &parts.certificates_worker}) {
+                       &parts.figures_worker, &parts.health_worker, &parts.cache_worker, &parts.certificates_worker,
+                       &parts.storage_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   *parts.events_worker.lock() = nullptr;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "clients/postgres/events.h"
+#include "clients/postgres/replica.h"
 #include "clients/postgres/rows.h"
 #include "clients/postgres/store.h"
 
@@ -22,6 +23,7 @@ struct PostgresStore::Impl {
   Writer writer;
   StoredEvents events;
   std::unique_ptr<Notices> notices;
+  std::unique_ptr<Replica> replica;  // null: there is none
 
   Impl(const PostgresOptions& given, const Secret& key, const std::string& list);
   Target maintenance() const;

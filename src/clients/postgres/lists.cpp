@@ -51,8 +51,8 @@ Position by_creation(const T& item) {
 
 // Both statements in one trip and one transaction, so that they see the same rows.
 template <class T>
-Result<Page<T>> page_of(Pool& pool, const Ispb& ispb, const List& list, const PageRequest& request,
-                        Result<T> (*read)(Row), Position (*position_of)(const T&), Deadline deadline) {
+Result<Page<T>> page_from(Pool& pool, const Ispb& ispb, const List& list, const PageRequest& request,
+                          Result<T> (*read)(Row), Position (*position_of)(const T&), Deadline deadline) {
   if (request.limit < 1 || request.limit > page_limit_max)
     return fail_field("page_size", "must lie between 1 and " + std::to_string(page_limit_max));
   TRY(const Pool::Lease connection, pool.borrow(deadline));
@@ -82,6 +82,20 @@ Result<Page<T>> page_of(Pool& pool, const Ispb& ispb, const List& list, const Pa
   return page;
 }
 
+// From the replica where the caller lets it and it keeps up; what fails there is asked of the primary.
+template <class T>
+Result<Page<T>> page_of(PostgresStore::Impl& store, const Ispb& ispb, const List& list, const PageRequest& request,
+                        Result<T> (*read)(Row), Position (*position_of)(const T&), Deadline deadline) {
+  if (request.from == PageRequest::From::may_lag && store.replica != nullptr) {
+    if (Pool* const pool = store.replica->pool(); pool != nullptr) {
+      auto page = page_from(*pool, ispb, list, request, read, position_of, deadline);
+      if (page || page.error().code == Code::invalid || page.error().code == Code::deadline) return page;
+      store.replica->failed();
+    }
+  }
+  return page_from(store.pool, ispb, list, request, read, position_of, deadline);
+}
+
 }  // namespace
 
 Result<Page<Entry>> PostgresStore::entries(const EntryFilter& filter, const PageRequest& page, Deadline deadline) {
@@ -93,7 +107,7 @@ Result<Page<Entry>> PostgresStore::entries(const EntryFilter& filter, const Page
   list.where +=
       filter.status == EntryStatus::deleted ? " AND status = 4" : " AND status <> 4";  // names the partial indexes
   list.begin_after(page);
-  return page_of(impl_->pool, filter.ispb, list, page, read_entry, by_creation<Entry>, deadline);
+  return page_of(*impl_, filter.ispb, list, page, read_entry, by_creation<Entry>, deadline);
 }
 
 Result<Page<Account>> PostgresStore::accounts(const AccountFilter& filter, const PageRequest& page, Deadline deadline) {
@@ -102,7 +116,7 @@ Result<Page<Account>> PostgresStore::accounts(const AccountFilter& filter, const
   if (filter.accounts) list.add_ids("id", *filter.accounts);
   if (filter.holder_tax_id) list.add("holder_tax_id = ?", std::string_view(*filter.holder_tax_id));
   list.begin_after(page);
-  return page_of(impl_->pool, filter.ispb, list, page, read_account, by_creation<Account>, deadline);
+  return page_of(*impl_, filter.ispb, list, page, read_account, by_creation<Account>, deadline);
 }
 
 Result<Page<Claim>> PostgresStore::claims(const ClaimFilter& filter, const PageRequest& page, Deadline deadline) {
@@ -114,7 +128,7 @@ Result<Page<Claim>> PostgresStore::claims(const ClaimFilter& filter, const PageR
                  *filter.accounts);
   if (filter.status) list.add("status = ?", *filter.status);
   list.begin_after(page);
-  return page_of(impl_->pool, filter.ispb, list, page, read_claim, by_creation<Claim>, deadline);
+  return page_of(*impl_, filter.ispb, list, page, read_claim, by_creation<Claim>, deadline);
 }
 
 Result<std::vector<Claim>> PostgresStore::claims_past_a_period(UtcTime now, std::size_t limit, Deadline deadline) {
@@ -149,7 +163,7 @@ Result<Page<AuditRecord>> PostgresStore::audit(const AuditFilter& filter, const 
     list.after_params = list.params;
     list.after_params.add(page.after->created_at).add(first).add(first + positions_per_commit - 1).add(number);
   }
-  return page_of(impl_->pool, filter.ispb, list, page, read_audit, audit_position, deadline);
+  return page_of(*impl_, filter.ispb, list, page, read_audit, audit_position, deadline);
 }
 
 }  // namespace chaveiro::clients::postgres

@@ -9,15 +9,26 @@ using namespace directory;
 namespace {
 
 constexpr std::chrono::milliseconds look_interval{500};
-constexpr std::size_t told_max = 1'000;  // keys at once; more count as everything
+constexpr std::size_t told_max = 1'000;  // records at once; more count as everything
 
-constexpr std::string_view foreign_entries =
-    "SELECT e.key_type, e.key, max(e.version) FROM audit AS a JOIN entries AS e ON e.id = a.resource "
-    "WHERE a.position >= $1 AND a.position < $2 AND a.writer <> $3 AND a.resource_type = 'entry' GROUP BY 1, 2 LIMIT "
-    "$4";
-constexpr std::string_view foreign_others =
-    "SELECT 1 FROM audit WHERE position >= $1 AND position < $2 AND writer <> $3 AND operation IN ('purge', "
-    "'erase_person') LIMIT 1";
+// At most one row more than told_max.
+constexpr std::string_view changed_by_others = "SELECT type, resource, is_sweeping FROM changed_by_others($1, $2, $3)";
+
+template <class T>
+Result<void> add_records(Connection& connection, const std::string& ispbs, const Table& table, const Columns& ids,
+                         Result<T> (*read)(Row), std::vector<Write>& records, Deadline deadline) {
+  if (ids.rows() == 0) return {};
+  const std::string text =
+      "SELECT " + table.list() + " FROM " + std::string(table.name) + " WHERE id = ANY ($1::uuid[])";
+  Params params;
+  ids.add_to(params);
+  TRY(const Rows rows, connection.run_as(ispbs, text, params, deadline));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    TRY(T record, read(rows[i]));
+    records.push_back(Put<T>{{}, std::move(record)});
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -50,7 +61,7 @@ Result<void> Notices::listen() {
   TRY(const Rows rows,
       connection->run_as(ispbs_, "SELECT sequence FROM state", {}, Deadline::in(std::chrono::seconds(5))));
   auto handled = static_cast<std::uint64_t>(rows.empty() ? 0 : rows[0].number());
-  hook_({handled, true, {}});
+  hook_({handled, ForeignCommits::Lost::memory, {}});
   set_hears(true);
   while (!stopping()) {
     TRY_VOID(connection->wait_for_notices(Deadline::in(look_interval)));
@@ -64,26 +75,41 @@ Result<void> Notices::look(Connection& connection, std::uint64_t& handled) {
   TRY(const Rows rows, connection.run_as(ispbs_, "SELECT sequence FROM state", {}, deadline));
   const auto now = static_cast<std::uint64_t>(rows.empty() ? 0 : rows[0].number());
   if (now == handled) return {};
-  ForeignCommits news{now, now < handled, {}};  // a restored database, or a fail-over that lost some
-  if (!news.everything) {
-    const auto first = static_cast<std::int64_t>((handled + 1) * positions_per_commit);
-    const auto end = static_cast<std::int64_t>((now + 1) * positions_per_commit);
-    const Params range = Params().add(first).add(end).add(writer_);
-    TRY(const Rows others, connection.run_as(ispbs_, foreign_others, range, deadline));
-    news.everything = !others.empty();
-    TRY(const Rows keys,
-        connection.run_as(ispbs_, foreign_entries, Params(range).add(std::uint64_t{told_max + 1}), deadline));
-    news.everything |= keys.size() > told_max;
-    for (std::size_t i = 0; i < keys.size() && !news.everything; ++i) {
-      Row row = keys[i];
-      const auto type = static_cast<KeyType>(row.number());
-      auto key = Key::parse(type, row.text(), KeyRules{.check_digits = false});
-      if (key) news.changed.push_back({std::move(*key), static_cast<std::uint64_t>(row.number())});
-    }
-  }
+  ForeignCommits news;
+  news.sequence = now;
+  if (now < handled)  // a restored database, or a fail-over that lost some
+    news.lost = ForeignCommits::Lost::everything;
+  else
+    TRY_VOID(read(connection, handled, news, deadline));
   handled = now;
-  if (news.everything || !news.changed.empty()) hook_(news);
+  if (news.lost != ForeignCommits::Lost::nothing || !news.records.empty()) hook_(news);
   return {};
+}
+
+Result<void> Notices::read(Connection& connection, std::uint64_t handled, ForeignCommits& news, Deadline deadline) {
+  const auto first = static_cast<std::int64_t>((handled + 1) * positions_per_commit);
+  const auto end = static_cast<std::int64_t>((news.sequence + 1) * positions_per_commit);
+  TRY(const Rows rows,
+      connection.run_as(ispbs_, changed_by_others, Params().add(first).add(end).add(writer_), deadline));
+  constexpr Oid id_type[] = {oid::uuid};
+  Columns accounts(id_type), entries(id_type), claims(id_type);
+  bool sweeping = rows.size() > told_max;
+  for (std::size_t i = 0; i < rows.size() && !sweeping; ++i) {
+    Row row = rows[i];
+    const std::string_view type = row.text();
+    const Uuid id = row.uuid();
+    sweeping = row.yes();
+    if (type == "account") accounts.add(id);
+    if (type == "entry") entries.add(id);
+    if (type == "claim") claims.add(id);
+  }
+  if (sweeping) {
+    news.lost = ForeignCommits::Lost::memory;
+    return {};
+  }
+  TRY_VOID(add_records(connection, ispbs_, accounts_table, accounts, read_account, news.records, deadline));
+  TRY_VOID(add_records(connection, ispbs_, entries_table, entries, read_entry, news.records, deadline));
+  return add_records(connection, ispbs_, claims_table, claims, read_claim, news.records, deadline);
 }
 
 }  // namespace chaveiro::clients::postgres

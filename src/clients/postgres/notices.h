@@ -1,8 +1,8 @@
 // clients/postgres/notices.h
 //
-// Tells this process what others have committed to the same database: the keys whose entries changed, or that too much may have changed.
-// Each group that commits sends one notice (NOTIFY), which carries its writer and sequence and nothing else; what it changed is read from
-// the audit. A look every half a second finds what a lost notice would have told.
+// Tells this process what others have committed to the same database: the records that changed, as they are now, or that too much may have
+// changed. Each group that commits sends one notice (NOTIFY), which carries its writer and sequence and nothing else; what it changed is
+// asked of the audit, also where another participant changed it. A look every half a second finds what a lost notice would have told.
 //
 // Guarantees: while hears() is true a commit of another process was told of, or is told of within about a second of its answer. After a
 //             gap everything is named, before hears() becomes true again.
@@ -16,18 +16,16 @@
 
 #include "base/guarded.h"
 #include "clients/postgres/connection.h"
-#include "directory/entry.h"
+#include "directory/change.h"
 
 namespace chaveiro::clients::postgres {
 
 struct ForeignCommits {
-  struct Changed {
-    directory::Key key;
-    std::uint64_t version;  // of the newest of its entries
-  };
-  std::uint64_t sequence = 0;    // up to this commit
-  bool everything = false;       // there was a gap, or too much: drop all that is kept
-  std::vector<Changed> changed;  // else these
+  // What is kept in memory, after a gap or where it was too much to tell; or in slower levels too, where the database is older than it was.
+  enum class Lost : std::uint8_t { nothing, memory, everything };
+  std::uint64_t sequence = 0;             // up to this commit
+  Lost lost = Lost::nothing;              // what must be dropped
+  std::vector<directory::Write> records;  // else what changed, of what this process may see; without `before`
 };
 
 class Notices {
@@ -41,6 +39,10 @@ class Notices {
   bool hears() const {
     return state_.with([](const State& state) { return state.hears; });
   }
+  // Whether it does before the deadline.
+  bool wait_until_it_hears(Deadline deadline) {
+    return state_.lock().wait(deadline, [](const State& state) { return state.hears; });
+  }
 
  private:
   struct State {
@@ -50,11 +52,13 @@ class Notices {
   void loop();
   Result<void> listen();
   Result<void> look(Connection& connection, std::uint64_t& handled);
+  Result<void> read(Connection& connection, std::uint64_t handled, ForeignCommits& news, Deadline deadline);
   bool stopping() const {
     return state_.with([](const State& state) { return state.stopping; });
   }
   void set_hears(bool hears) {
     state_.with([&](State& state) { state.hears = hears; });
+    state_.notify_all();
   }
 
   const Target target_;

@@ -304,9 +304,18 @@ CREATE POLICY of_any ON inbox_ids USING )sql" SEEN_BY_ANY R"sql(;
 GRANT SELECT, INSERT, DELETE ON outbox TO chaveiro_runtime;
 GRANT SELECT, INSERT, UPDATE ON inbox_versions TO chaveiro_runtime;
 GRANT SELECT, INSERT, DELETE ON inbox_ids TO chaveiro_runtime;
+
+-- Which records other writers than $3 changed from position $1 until before $2, also where another participant did; at most 1,001.
+CREATE FUNCTION changed_by_others(bigint, bigint, text) RETURNS TABLE (type text, resource uuid, is_sweeping boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$ SELECT DISTINCT resource_type, resource, operation IN ('purge', 'erase_person') FROM audit
+   WHERE position >= $1 AND position < $2 AND writer <> $3 LIMIT 1001 $$;
+REVOKE ALL ON FUNCTION changed_by_others(bigint, bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION changed_by_others(bigint, bigint, text) TO chaveiro_runtime;
 )sql";
 
 constexpr std::string_view events_down = R"sql(
+DROP FUNCTION changed_by_others(bigint, bigint, text);
 DROP TABLE inbox_ids;
 DROP TABLE inbox_versions;
 DROP TABLE outbox;

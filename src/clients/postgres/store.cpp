@@ -1,5 +1,7 @@
 #include "clients/postgres/store.h"
 
+#include <algorithm>
+
 #include "clients/postgres/errors.h"
 #include "clients/postgres/impl.h"
 #include "clients/postgres/migrations.h"
@@ -34,7 +36,13 @@ PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const
               .events = given.keep_events ? Group::Events::kept : Group::Events::none,
               .queue = {.queue_max = given.queue_max, .group_max = std::max<std::size_t>(given.group_max, 1)}},
              installation_key),
-      events(pool, list) {}
+      events(pool, list) {
+  if (given.replica_url.empty()) return;
+  replica = std::make_unique<Replica>(ReplicaOptions{.primary = target_of(given.url),
+                                                     .standby = target_of(given.replica_url),
+                                                     .ispbs = list,
+                                                     .lag_max = given.replica_lag_max});
+}
 
 Target PostgresStore::Impl::maintenance() const { return target_of(options.maintenance_url); }
 
@@ -45,7 +53,7 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const PostgresOptions
   if (!options.maintenance_url.empty()) {
     TRY(const auto connection, Connection::open(target_of(options.maintenance_url), deadline));
     TRY_VOID(migrate(*connection, migrations(), newest_schema(), now, deadline));
-    TRY_VOID(postgres::make_partitions(*connection, now, options.months_ahead, deadline));
+    TRY_VOID(make_partitions(*connection, now, options.months_ahead, deadline));
   }
   TRY(const auto connection, Connection::open(target_of(options.url), deadline));
   TRY_VOID(check_schema(*connection, deadline));
@@ -94,16 +102,22 @@ Result<void> PostgresStore::check(Deadline deadline) {
   return {};
 }
 
-Result<void> PostgresStore::make_partitions(UtcTime now, Deadline deadline) {
-  if (impl_->options.maintenance_url.empty()) return {};
-  TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
-  TRY_VOID(postgres::make_partitions(*connection, now, impl_->options.months_ahead, deadline));
-  return {};
+Result<std::size_t> PostgresStore::keep_months(UtcTime now, Deadline deadline) {
+  if (!impl_->options.maintenance_url.empty()) {
+    TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
+    TRY_VOID(make_partitions(*connection, now, impl_->options.months_ahead, deadline));
+  }
+  TRY(const Pool::Lease connection, impl_->pool.borrow(deadline));
+  TRY(const std::vector<Month> there, partitions_of_audit(*connection, deadline));
+  std::size_t months = 0;
+  for (Month month = month_of(now); std::ranges::find(there, month) != there.end(); month = next_month(month)) ++months;
+  return months;
 }
 
 void PostgresStore::on_foreign_commits(Notices::Hook hook) {
   impl_->notices =
       std::make_unique<Notices>(target_of(impl_->options.url), impl_->options.writer, impl_->ispbs, std::move(hook));
+  (void)impl_->notices->wait_until_it_hears(Deadline::in(std::chrono::seconds(5)));
 }
 
 bool PostgresStore::hears_others() const { return impl_->notices && impl_->notices->hears(); }
@@ -114,6 +128,9 @@ events::Inbox* PostgresStore::inbox() { return &impl_->events; }
 KeyReads& PostgresStore::key_reads() { return impl_->keys; }
 Writer::Counts PostgresStore::writer_counts() const { return impl_->writer.counts(); }
 Pool::Counts PostgresStore::pool_counts() const { return impl_->pool.counts(); }
+Replica::Counts PostgresStore::replica_counts() const {
+  return impl_->replica ? impl_->replica->counts() : Replica::Counts{};
+}
 Pipeline::Counts PostgresStore::pipeline_counts() const { return impl_->pipeline.counts(); }
 
 }  // namespace chaveiro::clients::postgres

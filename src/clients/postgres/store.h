@@ -19,6 +19,7 @@
 #include "clients/postgres/key_reads.h"
 #include "clients/postgres/notices.h"
 #include "clients/postgres/pool.h"
+#include "clients/postgres/replica.h"
 #include "clients/postgres/writer.h"
 #include "directory/store.h"
 
@@ -28,6 +29,8 @@ struct PostgresOptions {
   Secret url;  // of the runtime role
   Secret
       maintenance_url;  // of the role that owns the tables; empty: the schema is taken as it is, months are not purged
+  Secret replica_url;   // of a standby, same role: lists that may lag; empty: everything comes from `url`
+  Micros replica_lag_max = std::chrono::seconds{2};
   std::string writer = "main";          // name of this process's chain in the audit; never two at once with one name
   std::vector<directory::Ispb> served;  // whose rows it sees and writes, at least one
   std::size_t open_max = 100;           // connections of the pool
@@ -95,20 +98,23 @@ class PostgresStore final : public directory::Store {
   events::Outbox* outbox() override;  // null unless events are kept
   events::Inbox* inbox() override;
 
-  // What other processes commit to the same database; set once. hears_others() says whether that is heard now.
+  // What other processes commit to the same database; set once; waits a moment until it is heard. hears_others() says whether that is heard now.
   void on_foreign_commits(Notices::Hook hook);
   bool hears_others() const;
 
-  // Makes what is missing of the coming months. Does nothing without a maintenance URL.
-  Result<void> make_partitions(UtcTime now, Deadline deadline);
+  // Makes what is missing of the coming months, where there is a maintenance URL, and answers how many months there are from `now` on
+  // without a gap: 0 means that what is written now has no month of its own.
+  Result<std::size_t> keep_months(UtcTime now, Deadline deadline);
 
   KeyReads& key_reads();
   Writer::Counts writer_counts() const;
   Pool::Counts pool_counts() const;
   Pipeline::Counts pipeline_counts() const;
+  Replica::Counts replica_counts() const;  // zeros where there is none
+
+  struct Impl;
 
  private:
-  struct Impl;
   explicit PostgresStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

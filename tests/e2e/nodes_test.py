@@ -1,0 +1,51 @@
+"""Two servers on one PostgreSQL database (with_postgres.py runs them): what one changes the other one shows within about a second, and the
+rest of its memory stays."""
+
+import shutil
+import time
+import unittest
+
+from harness import Platform, postgres_environment
+
+ANA = "ana.souza@example.com"
+
+
+class Nodes(unittest.TestCase):
+    def wait_until(self, what, is_so, seconds=10):
+        end = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), end, f"not in time: {what}")
+            time.sleep(0.05)
+
+    def metric(self, platform, name):
+        text = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
+        return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[-1])
+
+    def answers(self, platform, key):
+        return platform.cli("cache", "explain", platform.cli("cache", "key", key)["name"])["answers"]
+
+    def test_a_change_on_one_node_is_shown_by_the_other_which_keeps_the_rest_in_memory(self):
+        database = postgres_environment()
+        self.assertTrue(database, "run it by with_postgres.py")
+        with Platform(environment=database) as one:
+            other = Platform(environment=database)
+            other.data.mkdir(mode=0o700)
+            shutil.copy(one.data / "installation.key", other.data)
+            with other:
+                self.wait_until("the node hears", lambda: self.metric(other, "database_hears_others") == 1)
+                self.wait_until("the months are counted", lambda: self.metric(other, "database_months_ahead") >= 2)
+                entries = {e["key"]: e["id"] for e in one.rest("GET", "/api/v1/entries", token=one.token("operator")).json["entries"]}
+                kept = next(key for key in entries if key != ANA)
+                before = other.cli("entries", "get", ANA)["status"]
+                for key in (ANA, kept):
+                    other.cli("lookup", key)
+                    self.assertEqual(self.answers(other, key), "L1")
+                one.cli("entries", "block", entries[ANA], "--order", "process 4711")
+                self.wait_until("the block is seen", lambda: other.cli("entries", "get", ANA)["status"] != before)
+                self.assertEqual(self.answers(other, kept), "L1")
+                one.cli("entries", "delete", entries[kept])
+                self.wait_until("the deletion is seen", lambda: other.run("lookup", kept).returncode != 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
