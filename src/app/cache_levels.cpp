@@ -38,22 +38,23 @@ Result<std::uint64_t> publisher_number(const std::string& file) {
 struct Third {
   std::unique_ptr<cache::Tier> tier;
   std::unique_ptr<cache::Upkeep> upkeep;
+  bool shared = false;
 
   template <class T>
-  static Third of(std::unique_ptr<T> opened, const Clock& clock) {
+  static Third of(std::unique_ptr<T> opened, bool shared, const Clock& clock) {
     // A step at a time: step() comes many times a second.
     auto upkeep = std::make_unique<cache::Upkeep>(*opened, clock, cache::UpkeepOptions{.steps_max = 1});
-    return {std::move(opened), std::move(upkeep)};
+    return {std::move(opened), std::move(upkeep), shared};
   }
   static Result<Third> open(const Settings& settings, const std::string& folder, const Clock& clock) {
     if (!settings.cache_l3_enabled) return Third{};
     if (settings.database_url.starts_with("postgres://")) {
       clients::postgres::CacheTierOptions options;
       options.target.url = Secret(settings.database_url);
-      return of(std::make_unique<clients::postgres::CacheTier>(options, clock), clock);
+      return of(std::make_unique<clients::postgres::CacheTier>(options, clock), true, clock);
     }
     TRY(auto opened, clients::sqlite::CacheTier::open({.path = folder + "/cache.db"}, clock));
-    return of(std::move(opened), clock);
+    return of(std::move(opened), false, clock);
   }
 };
 
@@ -70,6 +71,7 @@ class Levels final : public CacheLevels {
     return second_.client ? second_.client->wait_ready(deadline) : Result<void>();
   }
   cache::Tier* l3() override { return third_.tier.get(); }
+  bool l3_is_shared() const override { return third_.shared; }
   cache::Backplane* backplane() override { return second_.backplane.get(); }
   std::uint64_t publisher() const override { return second_.publisher; }
 

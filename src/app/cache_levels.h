@@ -35,6 +35,8 @@ class CacheLevels {
   // Does the second level answer? For what health shows.
   virtual Result<void> check(Deadline deadline) = 0;
   virtual cache::Tier* l3() = 0;
+  // It lies in the database of all nodes, not in a file of this process.
+  virtual bool l3_is_shared() const = 0;
   // Over which the nodes that share the second level tell each other what they wrote; null: no such level.
   virtual cache::Backplane* backplane() = 0;
   // This node's own number there, the same in its next life.

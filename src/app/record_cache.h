@@ -33,6 +33,7 @@ struct RecordCacheOptions {
   bool memory = true;                  // false: slower levels only
   std::size_t bytes_max = 100u << 20;  // of memory, for all of them together, shared by use
   Micros memory_ttl_max{0};            // nothing stays longer in memory; 0: as long as its own time
+  bool l3_shared = false;              // the third level is one that all nodes write
   cache::KeyTimes times;
   cache::PersonalKeys personal = cache::PersonalKeys::hidden;
 };

@@ -190,6 +190,7 @@ struct Platform::Parts {
     if (!settings.cache_l1_enabled && !slower) return {};
     RecordCacheOptions options;
     options.memory = settings.cache_l1_enabled;
+    options.l3_shared = cache_levels->l3_is_shared();
     options.bytes_max = settings.cache_l1_bytes_max;
     if (slower || settings.cache_l1_ttl_given) options.memory_ttl_max = settings.cache_l1_ttl;
     options.times.entry = settings.cache_entry_ttl;
