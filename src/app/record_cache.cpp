@@ -212,7 +212,6 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
     tiered.l1.bytes_max = tiered.l1.bytes_limit = options.bytes_max;  // until `budget_` says how much of it
     tiered.l1.ttl_max = options.memory_ttl_max;
     tiered.l3.shared = options.l3_shared;
-    tiered.l3.shared = false;  // a file of this process
     return tiered;
   };
   const auto parts_of = [&]<class V>(cache::ValueCodec<V> codec, cache::Packing<V> packing) {
