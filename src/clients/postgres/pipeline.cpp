@@ -162,6 +162,7 @@ void Pipeline::go_on_connecting(Line& line) {
   if (*wants == Session::Wants::ready) {
     line.ready = true;
     line.pause = Micros{0};
+    line.failures = 0;
     line.heard = steady_now();
     connect_error_.reset();
   }
@@ -197,10 +198,18 @@ void Pipeline::send_waiting() {
     const unsigned events = all_out ? EPOLLIN : EPOLLIN | EPOLLOUT;
     if (events != line.events) line.events = events, watch(line);
   }
-  if (!connect_error_ || std::ranges::any_of(lines_, [](const Line& line) { return line.ready; })) return;
-  std::deque<Call> hopeless;
-  hopeless.swap(waiting_);
-  for (Call& call : hopeless) call.done(*connect_error_);
+  if (!hopeless()) return;
+  std::deque<Call> left;
+  left.swap(waiting_);
+  for (Call& call : left) call.done(*connect_error_);
+}
+
+// A connection that breaks while it is made says little: the server may be closing all of them. One that is refused for what it is will
+// be refused again.
+bool Pipeline::hopeless() const {
+  if (!connect_error_) return false;
+  const int enough = connect_error_->reason == "DatabaseGone" ? 2 : 1;
+  return std::ranges::all_of(lines_, [&](const Line& line) { return !line.ready && line.failures >= enough; });
 }
 
 void Pipeline::read(Line& line) {
@@ -235,7 +244,7 @@ void Pipeline::finish(Call call, Result<Rows> rows) {
 
 // Ends a connection; what it owed is asked again elsewhere, or by the next one.
 void Pipeline::forget(Line& line, const Error& why) {
-  if (!line.ready) connect_error_ = why;
+  if (!line.ready) connect_error_ = why, ++line.failures;
   const bool was_ready = line.ready;
   line.session.reset();
   line.ready = false;

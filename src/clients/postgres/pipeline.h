@@ -6,8 +6,8 @@
 //
 // Threads: call() and run() from any; completions run on the pipeline's thread, must be quick and must not wait.
 // Time:    a caller is freed at its deadline; the late answer is dropped.
-// Errors:  exhausted "ReadQueueFull", deadline, and those of errors.h. Without any connection a call is answered with what connecting
-//          failed with.
+// Errors:  exhausted "ReadQueueFull", deadline, and those of errors.h. Where no connection can be had, a second try on each included, a call is
+//          answered with what connecting failed with.
 #pragma once
 
 #include <deque>
@@ -67,6 +67,7 @@ class Pipeline {
     SteadyTime next_try{};
     SteadyTime give_up{};  // while connecting
     Micros pause{0};
+    int failures = 0;  // to connect, in a row
   };
   struct Shared {
     std::vector<Call> queue;
@@ -82,6 +83,7 @@ class Pipeline {
   void read(Line& line);
   void watch(Line& line);
   void forget(Line& line, const Error& why);
+  bool hopeless() const;
   void finish(Call call, Result<Rows> rows);
   void expire();
   void look_for_silence();
