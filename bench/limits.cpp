@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "base/atomic_rate.h"
+#include "base/encoding.h"
 #include "base/guarded.h"
+#include "base/uuid.h"
 #include "clients/redis/client.h"
 #include "clients/redis/limits_store.h"
 #include "clients/redis/official_script.h"
@@ -183,28 +185,29 @@ Rate pipelined(const std::function<void(redis::Callback)>& send) {
 struct Pair {
   std::string user = "{policies}:user|0001|V2", psp = "{policies}:psp|12345678|ANTISCAN";
   limits::OfficialTerms terms{1'000'000, 60s, 1'000'000'000, limits::Refill::whole_periods};
-  std::string worst_user = redis::official_argument(terms, {20, 0});
-  std::string worst_psp = redis::official_argument(terms, {3, 0});
-  std::string charge = redis::official_argument(terms, {1, 0, 0, 0, 0});
+  UuidV7 ids;
   std::vector<std::string> waiting;  // reserved, not settled
   std::uint64_t number = 0;
 
   // Reservations and settlements by turns: each is one call over both buckets.
-  void send(redis::Client& client, const std::string& now, redis::Callback done) {
-    char id[48];
-    if (number++ % 2 == 0) {
-      std::snprintf(id, sizeof id, "00000000-0000-7000-8000-%012llx", static_cast<unsigned long long>(number));
-      waiting.push_back(id);
+  void send(redis::Client& client, UtcTime now, redis::Callback done) {
+    const bool reserves = number++ % 2 == 0;
+    redis::OfficialArgument argument(reserves ? redis::OfficialStep::reserve : redis::OfficialStep::settle,
+                                     now.time_since_epoch().count(), {}, 2, reserves ? 10'000'000 : 1'000);
+    argument.add(terms, {.a = reserves ? 20 : 1});
+    argument.add(terms, {.a = reserves ? 3 : 1});
+    if (reserves) {
+      waiting.emplace_back(as_text(ids.make(now).bytes()));
       const std::string_view keys[] = {user, psp};
-      const std::string_view args[] = {now, "", "reserve", id, "10000000", worst_user, worst_psp};
+      const std::string_view args[] = {waiting.back(), argument.bytes()};
       client.send_script(redis::official_script(), keys, args, Deadline::in(2s), std::move(done));
       return;
     }
-    std::string settled = waiting.back();
+    const std::string settled = waiting.back();
     waiting.pop_back();
-    const std::string marker = "{policies}:settled|" + settled;
-    const std::string_view keys[] = {user, psp, marker};
-    const std::string_view args[] = {now, "", "settle", settled, "0", "1000", charge, charge};
+    const std::string noted = redis::settled_key("{policies}:", settled);
+    const std::string_view keys[] = {user, psp, noted};
+    const std::string_view args[] = {settled, argument.bytes()};
     client.send_script(redis::official_script(), keys, args, Deadline::in(2s), std::move(done));
   }
 };
@@ -216,11 +219,10 @@ void over_redis() {
   auto client = *redis::Client::create(*redis::parse_url(server.url()));
   if (!client->wait_ready(Deadline::in(10s))) return void(std::fprintf(stderr, "limits: no Redis\n"));
   const SystemClock clock;
-  const auto now = [&] { return std::to_string(clock.now().time_since_epoch().count()); };
   std::vector<Rate> pair, one, two, incr, reserve, leased;
   Pair calls;
   for (int round = 0; round < rounds; ++round) {
-    pair.push_back(pipelined([&](redis::Callback done) { calls.send(*client, now(), std::move(done)); }));
+    pair.push_back(pipelined([&](redis::Callback done) { calls.send(*client, clock.now(), std::move(done)); }));
     const std::string_view key[] = {"gcra"};
     const std::string_view args[] = {"1", "100000000"};
     one.push_back(pipelined([&](redis::Callback done) {

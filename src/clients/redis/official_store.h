@@ -17,6 +17,7 @@
 
 #include "base/guarded.h"
 #include "clients/redis/client.h"
+#include "clients/redis/official_script.h"
 #include "limits/official_store.h"
 
 namespace chaveiro::redis {
@@ -51,8 +52,10 @@ class OfficialStore final : public limits::OfficialStore {
   }
 
  private:
-  struct Call;
-  Call begin(const char* step) const;
+  OfficialArgument begin(OfficialStep step, std::size_t buckets, std::int64_t time = 0,
+                         bool may_have_ended = false) const;
+  Result<Value> run(OfficialStep step, std::string_view id, const std::vector<std::string>& keys,
+                    const OfficialArgument& argument, Deadline deadline) const;
   std::string key_of(const limits::OfficialAsk& ask) const { return options_.prefix + ask.key; }
 
   const OfficialStoreOptions options_;
