@@ -17,6 +17,12 @@ else()
   list(APPEND CHAVEIRO_BENCH_WITHOUT limits)  # it starts a Redis of its own
 endif()
 
+if(TARGET tests_support_pulsar)
+  set(CHAVEIRO_BENCH_LIBS_pulsar tests_support_pulsar)
+else()
+  list(APPEND CHAVEIRO_BENCH_WITHOUT pulsar)  # it needs a broker that only answers
+endif()
+
 find_package(benchmark REQUIRED)
 find_package(TBB REQUIRED)
 

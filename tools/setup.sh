@@ -14,7 +14,7 @@ build_packages=(
 )
 java=openjdk-17-jre-headless
 # redis-tools holds the server's program too, without the service that redis-server would start on the usual port.
-test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer $java)
+test_packages=(openssl sqlite3 curl redis-tools postgresql pgbouncer python3-pip $java)
 check_packages=(git python3 clang-format-19)
 clang_packages=(clang-19 clang-tidy-19 libclang-rt-19-dev)
 

@@ -1,10 +1,8 @@
 #include "net/client_socket.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -17,6 +15,8 @@
 #include <climits>
 #include <cstring>
 #include <utility>
+
+#include "net/quiet_bio.h"
 
 namespace chaveiro::net {
 namespace {
@@ -40,45 +40,6 @@ short wait_for(int fd, short events, Deadline deadline) {
     if (ready < 0 && errno != EINTR) return POLLERR;
     if (deadline.expired()) return 0;
   }
-}
-
-// OpenSSL's own socket BIO raises SIGPIPE on a dead connection; this one does not.
-int fd_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
-
-int bio_write(BIO* bio, const char* bytes, int size) {
-  const ssize_t sent = ::send(fd_of(bio), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-  BIO_clear_retry_flags(bio);
-  if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
-  return static_cast<int>(sent);
-}
-
-int bio_read(BIO* bio, char* bytes, int size) {
-  const ssize_t got = ::recv(fd_of(bio), bytes, static_cast<std::size_t>(size), 0);
-  BIO_clear_retry_flags(bio);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
-  return static_cast<int>(got);
-}
-
-long bio_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
-
-BIO* make_bio(int fd) {
-  static BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "quiet socket");
-    BIO_meth_set_write(made, bio_write);
-    BIO_meth_set_read(made, bio_read);
-    BIO_meth_set_ctrl(made, bio_control);
-    return made;
-  }();
-  BIO* bio = BIO_new(method);
-  if (bio == nullptr) return nullptr;
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
-  BIO_set_init(bio, 1);
-  return bio;
-}
-
-bool is_numeric(const std::string& host) {
-  in6_addr ignored{};
-  return inet_pton(AF_INET, host.c_str(), &ignored) == 1 || inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
 }
 
 Error handshake_error(SSL* ssl, const Origin& origin) {
@@ -145,16 +106,10 @@ Result<void> ClientSocket::start_tls(const Origin& origin, const TlsClientContex
   ERR_clear_error();
   const TlsContextHandle context = tls.current();
   ssl_ = SSL_new(context.get());
-  BIO* bio = ssl_ == nullptr ? nullptr : make_bio(fd_);
+  BIO* bio = ssl_ == nullptr ? nullptr : make_quiet_bio(fd_);
   if (bio == nullptr) return fail(Code::internal, "TlsHandshakeFailed", "no memory for a TLS session");
   SSL_set_bio(ssl_, bio, bio);
-  if (is_numeric(origin.host)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), origin.host.c_str());
-  } else {
-    SSL_ctrl(ssl_, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(origin.host.c_str()));
-    SSL_set_hostflags(ssl_, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    SSL_set1_host(ssl_, origin.host.c_str());
-  }
+  expect_name(ssl_, origin.host);
   for (;;) {
     ERR_clear_error();
     const int done = SSL_connect(ssl_);

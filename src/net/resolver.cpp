@@ -38,28 +38,36 @@ Addresses look_up(const std::string& host, std::uint16_t port, int flags) {
 
 Resolver::Resolver() : running_(std::make_shared<Guarded<std::size_t>>(std::size_t{0})) {}
 
-Result<std::vector<Address>> Resolver::resolve(const std::string& host, std::uint16_t port, Deadline deadline) {
-  if (auto numeric = look_up(host, port, AI_NUMERICHOST)) return numeric;
-  if (deadline.expired()) return fail(Code::deadline, "DeadlineExceeded", host + ": no time left to look up the name");
+void Resolver::resolve(const std::string& host, std::uint16_t port, Done done) {
+  if (auto numeric = look_up(host, port, AI_NUMERICHOST)) return done(std::move(numeric));
   const bool admitted = running_->with([](std::size_t& running) {
     if (running >= running_max) return false;
     ++running;
     return true;
   });
-  if (!admitted) return fail(Code::unavailable, "NameNotResolved", host + ": too many look-ups are under way");
-
-  auto answer = std::make_shared<Guarded<std::optional<Addresses>>>();
+  if (!admitted) return done(fail(Code::unavailable, "NameNotResolved", host + ": too many look-ups are under way"));
   try {
-    std::thread([answer, running = running_, host, port] {
+    std::thread([done, running = running_, host, port] {
       Addresses addresses = look_up(host, port, AI_ADDRCONFIG);
-      answer->with([&](std::optional<Addresses>& slot) { slot.emplace(std::move(addresses)); });
-      answer->notify_all();
       running->with([](std::size_t& count) { --count; });
+      done(std::move(addresses));
     }).detach();
   } catch (const std::system_error&) {
     running_->with([](std::size_t& count) { --count; });
-    return fail(Code::unavailable, "NameNotResolved", host + ": no thread for the look-up");
+    done(fail(Code::unavailable, "NameNotResolved", host + ": no thread for the look-up"));
   }
+}
+
+Result<std::vector<Address>> Resolver::resolve(const std::string& host, std::uint16_t port, Deadline deadline) {
+  auto answer = std::make_shared<Guarded<std::optional<Addresses>>>();
+  if (deadline.expired()) {
+    if (auto numeric = look_up(host, port, AI_NUMERICHOST)) return numeric;
+    return fail(Code::deadline, "DeadlineExceeded", host + ": no time left to look up the name");
+  }
+  resolve(host, port, [answer](Addresses addresses) {
+    answer->with([&](std::optional<Addresses>& slot) { slot.emplace(std::move(addresses)); });
+    answer->notify_all();
+  });
   auto slot = answer->lock();
   if (!slot.wait(deadline, [](const std::optional<Addresses>& it) { return it.has_value(); })) {
     return fail(Code::deadline, "DeadlineExceeded", host + ": the name look-up took too long");

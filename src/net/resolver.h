@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ class Resolver {
   Resolver();
   // At least one address, in the system's order of preference. Numeric hosts need no thread.
   Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port, Deadline deadline);
+  // The same without waiting: `done` is called at once for a numeric host or where no thread may be had, else on that thread.
+  using Done = std::function<void(Result<std::vector<Address>>)>;
+  void resolve(const std::string& host, std::uint16_t port, Done done);
 
  private:
   std::shared_ptr<Guarded<std::size_t>> running_;

@@ -17,6 +17,8 @@ namespace chaveiro::tests {
 struct PulsarBroker {
   std::string url;        // pulsar://127.0.0.1:1234
   std::string admin_url;  // http://127.0.0.1:1235
+  std::string tls_url;    // pulsar+ssl://127.0.0.1:1236; empty: one that runs by itself
+  std::string folder;     // with ca.pem, client.pem, stranger.pem and their keys, secret.key, token
 };
 
 inline PulsarBroker pulsar_broker() {
@@ -27,7 +29,8 @@ inline PulsarBroker pulsar_broker() {
   const char* const at = std::getenv("PULSAR_AT");
   if (at != nullptr) {
     std::ifstream in(at);
-    in >> broker.url >> broker.admin_url;
+    in >> broker.url >> broker.admin_url >> broker.tls_url;
+    broker.folder = std::string(at).substr(0, std::string(at).rfind('/'));
   }
   if (broker.admin_url.empty())
     throw std::runtime_error(

@@ -60,7 +60,9 @@ std::uint64_t number(const json::object& object, std::string_view name) {
 
 Result<std::unique_ptr<Admin>> Admin::make(AdminOptions options) {
   TRY(const net::Url url, net::parse_url(options.url));
-  TRY(auto http, net::HttpClient::make({}));
+  net::ClientOptions http_options;
+  http_options.tls = options.tls;
+  TRY(auto http, net::HttpClient::make(std::move(http_options)));
   return std::unique_ptr<Admin>(new Admin(std::move(options), url.origin, std::move(http)));
 }
 

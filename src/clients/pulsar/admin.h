@@ -20,7 +20,8 @@ namespace chaveiro::clients::pulsar {
 
 struct AdminOptions {
   std::string url = "http://127.0.0.1:8080";
-  std::function<Secret()> token;  // JWT; empty function: none
+  std::function<Secret()> token;               // JWT; empty function: none
+  std::shared_ptr<net::TlsClientContext> tls;  // of https; null: the system's authorities
 };
 
 class Admin {

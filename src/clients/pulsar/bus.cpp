@@ -4,6 +4,7 @@
 
 #include "clients/pulsar/bus_impl.h"
 #include "clients/pulsar/latch.h"
+#include "clients/pulsar/subscription.h"
 
 namespace chaveiro::clients::pulsar {
 namespace {
@@ -120,8 +121,12 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
       const auto found = all.out.find(topic->name);
       if (found != all.out.end() && found->second == topic) all.out.erase(found);
     });
-    for (OutTopic::Waiting& one : std::exchange(topic->state.lock()->waiting, {})) one.done(partitions.error());
-    return;
+    auto waiting = topic->state.with([](OutTopic::State& state) {
+      state.given_up = true;
+      return std::exchange(state.waiting, {});
+    });
+    for (OutTopic::Waiting& one : waiting) one.done(partitions.error());
+    return topic->state.notify_all();
   }
   std::vector<std::shared_ptr<Producer>> producers;
   for (std::uint32_t p = 0; p < std::max(*partitions, 1u); ++p) {
@@ -138,11 +143,9 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
     {
       auto state = topic->state.lock();
       waiting.swap(state->waiting);
-      if (waiting.empty()) {
-        state->ready = true;
-        return;
-      }
+      if (waiting.empty()) state->ready = true;
     }
+    if (waiting.empty()) return topic->state.notify_all();
     for (OutTopic::Waiting& one : waiting) hand_over(*topic, std::move(one));
   }
 }
@@ -166,9 +169,11 @@ void PulsarBus::publish(std::string_view name, events::Message message, Publishe
   bool full = false, broken = false;
   {
     auto state = topic->state.lock();
-    if (!state->ready) {
+    if (!state->ready && !state->given_up) {
       full = state->waiting.size() >= waiting_max;
       if (!full) return state->waiting.push_back(std::move(one));
+    } else if (state->given_up) {
+      full = true;  // it was found before it was given up
     } else {
       broken = std::any_of(state->producers.begin(), state->producers.end(),
                            [](const auto& producer) { return producer->broken(); });
@@ -193,6 +198,8 @@ Result<void> PulsarBus::flush(Deadline deadline) {
   const auto out = impl_->topics.lock()->out;
   for (const auto& [name, topic] : out) {
     auto state = topic->state.lock();
+    if (!state.wait(deadline, [](const OutTopic::State& it) { return it.ready || it.given_up; }))
+      return fail(Code::deadline, "DeadlineExceeded", "the broker has not said how a topic is partitioned");
     producers.insert(producers.end(), state->producers.begin(), state->producers.end());
   }
   std::vector<std::shared_ptr<Consumer>> consumers;
@@ -209,8 +216,13 @@ Result<void> PulsarBus::flush(Deadline deadline) {
 
 Result<std::unique_ptr<events::Subscription>> PulsarBus::subscribe(events::SubscribeOptions options,
                                                                    Deadline deadline) {
-  if (options.topics.empty() || options.name.empty()) return fail_field("subscription", "needs a name and topics");
-  return open_subscription(impl_, std::move(options), deadline);
+  TRY(auto made, subscribe(std::move(options), SubscribeExtras{}, deadline));
+  return std::unique_ptr<events::Subscription>(std::move(made));
+}
+
+Result<std::unique_ptr<PulsarSubscription>> PulsarBus::subscribe(events::SubscribeOptions options,
+                                                                 SubscribeExtras extras, Deadline deadline) {
+  return open_subscription(impl_, std::move(options), std::move(extras), deadline);
 }
 
 }  // namespace chaveiro::clients::pulsar

@@ -23,6 +23,9 @@
 
 namespace chaveiro::clients::pulsar {
 
+class PulsarSubscription;
+struct SubscribeExtras;
+
 struct BusOptions {
   ClientOptions client;
   AdminOptions admin;
@@ -45,6 +48,9 @@ class PulsarBus final : public events::Bus {
   // Acknowledgements, too.
   Result<void> flush(Deadline deadline) override;
   Result<std::unique_ptr<events::Subscription>> subscribe(events::SubscribeOptions options, Deadline deadline) override;
+  // With what only Pulsar can do: patterns, back-off, news of failover, a place to begin (subscription.h).
+  Result<std::unique_ptr<PulsarSubscription>> subscribe(events::SubscribeOptions options, SubscribeExtras extras,
+                                                        Deadline deadline);
   Result<void> unsubscribe(const std::string& topic, const std::string& name, Deadline deadline) override;
 
   struct Impl;

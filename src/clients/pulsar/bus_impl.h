@@ -23,6 +23,7 @@ struct OutTopic {
   };
   struct State {
     bool ready = false;
+    bool given_up = false;  // nobody could say how it is partitioned
     std::vector<std::shared_ptr<Producer>> producers;
     std::deque<Waiting> waiting;
     std::uint64_t without_key = 0;
@@ -51,8 +52,5 @@ struct PulsarBus::Impl {
 
 // "topic-partition-3"; the topic itself where it has none.
 std::string partition_topic(const std::string& topic, std::int32_t partition);
-
-Result<std::unique_ptr<events::Subscription>> open_subscription(const std::shared_ptr<PulsarBus::Impl>& bus,
-                                                                events::SubscribeOptions options, Deadline deadline);
 
 }  // namespace chaveiro::clients::pulsar

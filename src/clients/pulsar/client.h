@@ -1,10 +1,11 @@
 // clients/pulsar/client.h
 //
-// What producers and consumers of one client share: the loop, one connection a broker, and the look-up of who serves a topic
-// (redirects followed, proxies gone through).
+// What producers and consumers of one client share: the loop, one connection a broker, the memory that unanswered messages may take,
+// and the look-up of who serves a topic (redirects followed, proxies gone through).
 //
-// Threads: options(), log(), loop() and next_id() any; the rest on the loop's only.
-// Errors:  those of connection.h; not_found "TopicNotFound", forbidden; unavailable "LookupLoop" after twenty redirects.
+// Threads: options(), log(), loop(), next_id() and memory any; the rest on the loop's only.
+// Errors:  those of connection.h; not_found "TopicNotFound", forbidden; unavailable "LookupLoop" after twenty redirects; invalid (url,
+//          files of TLS).
 #pragma once
 
 #include <map>
@@ -18,8 +19,16 @@
 namespace chaveiro::clients::pulsar {
 
 struct ClientOptions {
-  std::string url = "pulsar://127.0.0.1:6650";  // of any broker, or of a proxy
-  std::function<Secret()> token;                // JWT, asked for at each greeting; empty function: none
+  // Of any broker, or of a proxy: pulsar://host:6650, or pulsar+ssl://host:6651 over TLS. Several hosts, with commas between them,
+  // are tried in turn.
+  std::string url = "pulsar://127.0.0.1:6650";
+  // Of TLS. Certificates are verified unless it says otherwise; a client certificate also tells the broker who we are, where there
+  // is no token. Files are read again for each new connection.
+  net::TlsClientOptions tls;
+  // JWT, asked for at each greeting and when the broker wants it anew; it must not wait. Empty function: none.
+  std::function<Secret()> token;
+  // Of messages that no broker has answered, over all producers; 0: no bound.
+  std::size_t memory_max = 64u << 20;
   Micros operation_time_max = std::chrono::seconds{30};
   Micros connect_time_max = std::chrono::seconds{10};
   Micros keep_alive = std::chrono::seconds{30};
@@ -31,6 +40,7 @@ class Client {
  public:
   using Found = std::function<void(Result<std::shared_ptr<Connection>>)>;
   using Partitions = std::function<void(Result<std::uint32_t>)>;
+  using Topics = std::function<void(Result<std::vector<std::string>>)>;
 
   // Errors: invalid (url).
   static Result<std::unique_ptr<Client>> make(ClientOptions options, Logger log);
@@ -44,8 +54,14 @@ class Client {
   void find(const std::string& topic, Found found);
   // 0: the topic has none, and is one by itself.
   void partitions(const std::string& topic, Partitions told);
+  // The persistent ones of a namespace ("tenant/name"), each partition by itself.
+  void topics(const std::string& name_space, Topics told);
 
   std::uint64_t next_id() { return ++*last_id_.lock(); }
+
+  // False: there is no room for so much now. One message always has room. With a deadline it waits for room, but never on the loop.
+  bool take_memory(std::size_t bytes, std::optional<Deadline> wait);
+  void give_memory(std::size_t bytes);
   // How long to wait before the next try: doubled each time, with jitter.
   Micros pause(unsigned tries);
 
@@ -54,18 +70,32 @@ class Client {
     std::string host;
     std::uint16_t port = 6650;
   };
-  Client(ClientOptions options, Address service, Logger log)
-      : options_(std::move(options)), service_(std::move(service)), log_(std::move(log)), random_(random_u64()) {}
-  static Result<Address> parse(const std::string& url);
+  struct Service {
+    std::vector<Address> addresses;  // at least one
+    bool tls = false;
+  };
+  Client(ClientOptions options, Service service, std::shared_ptr<net::TlsClientContext> tls, Logger log)
+      : options_(std::move(options)),
+        services_(std::move(service)),
+        tls_(std::move(tls)),
+        log_(std::move(log)),
+        random_(random_u64()) {}
+  static Result<Service> parse(const std::string& url);
+  const Address& service() const { return services_.addresses[turn_ % services_.addresses.size()]; }
+  void service_connection(Found found);
   void connection(const Address& to, const std::string& proxy_to, Found found);
   void look_up(const std::shared_ptr<Connection>& at, const std::string& topic, bool authoritative, int hops,
                Found found);
 
   const ClientOptions options_;
-  const Address service_;
+  const Service services_;
+  const std::shared_ptr<net::TlsClientContext> tls_;  // null: plain
+  std::size_t turn_ = 0;                              // which of the services
   const Logger log_;
   Random random_;
   Guarded<std::uint64_t> last_id_;
+  Guarded<std::size_t> memory_;
+  net::Resolver resolver_;
   std::map<std::string, std::shared_ptr<Connection>> connections_;
   Loop loop_;  // last: it ends before the rest goes
 };

@@ -1,19 +1,12 @@
 #include "clients/pulsar/connection.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstring>
 
 namespace chaveiro::clients::pulsar {
 namespace {
 
 constexpr std::string_view client_version = "chaveiro";
+constexpr int reads_max = 32;  // in a row, of one connection
 constexpr auto tick_interval = std::chrono::milliseconds{500};
 
 // The number of the request that a frame answers, or of the producer or consumer that it is for.
@@ -33,58 +26,93 @@ std::uint64_t number_in(const wire::Frame& frame) {
 
 }  // namespace
 
-Connection::~Connection() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Error Connection::lost(const std::string& why) const {
   return fail(Code::unavailable, "BrokerUnavailable",
               "the broker " + options_.host + ":" + std::to_string(options_.port) + " " + why);
 }
 
 void Connection::open() {
-  connect();
-  if (state_ == State::gone) return;
   heard_at_ = std::chrono::steady_clock::now();
   loop_.at(heard_at_ + tick_interval, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->tick();
   });
+  resolver_.resolve(options_.host, options_.port,
+                    [door = loop_.door(), weak = weak_from_this()](Result<std::vector<net::Address>> found) {
+                      const auto at = door->lock();
+                      if (*at == nullptr) return;
+                      (*at)->post([weak, found = std::move(found)] {
+                        if (const auto self = weak.lock()) self->resolved(found);
+                      });
+                    });
 }
 
-// Broker addresses are numeric or in the hosts file as a rule; a slow name server holds the loop up for its own time limit.
-void Connection::connect() {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  const std::string port = std::to_string(options_.port);
-  if (::getaddrinfo(options_.host.c_str(), port.c_str(), &hints, &found) != 0) return close(lost("has no address"));
-  fd_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  const int done = ::connect(fd_, found->ai_addr, found->ai_addrlen);
-  const int failed = errno;
-  ::freeaddrinfo(found);
-  if (done != 0 && failed != EINPROGRESS) return close(lost(std::string("refuses: ") + std::strerror(failed)));
-  loop_.watch(fd_, EPOLLIN | EPOLLOUT, [weak = weak_from_this()](std::uint32_t events) {
-    if (const auto self = weak.lock()) self->on_events(events);
-  });
-  wants_write_ = true;
+void Connection::resolved(Result<std::vector<net::Address>> addresses) {
+  if (state_ != State::resolving) return;
+  if (!addresses) return close(lost("has no address: " + addresses.error().message));
+  addresses_ = std::move(*addresses);
+  state_ = State::connecting;
+  connect_next("has no address");
+}
+
+// A name may have several addresses, of which not every one needs to listen.
+void Connection::connect_next(const std::string& why) {
+  std::string last = why;
+  while (next_address_ < addresses_.size()) {
+    auto socket = net::AsyncSocket::connect(addresses_[next_address_++]);
+    if (!socket) {
+      last = "refuses: " + socket.error().message;
+      continue;
+    }
+    socket_ = std::move(*socket);
+    wants_write_ = true;
+    return loop_.watch(socket_.fd(), EPOLLIN | EPOLLOUT, [weak = weak_from_this()](std::uint32_t events) {
+      if (const auto self = weak.lock()) self->on_events(events);
+    });
+  }
+  close(lost(last));
 }
 
 void Connection::connected() {
-  int failed = 0;
-  socklen_t size = sizeof failed;
-  ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failed, &size);
-  if (failed != 0) return close(lost(std::string("refuses: ") + std::strerror(failed)));
+  if (const auto how = socket_.connected(); !how) {
+    loop_.unwatch(socket_.fd());
+    socket_.close();
+    return connect_next("refuses: " + how.error().message);
+  }
+  if (!options_.tls) return greet();
+  if (const auto begun = socket_.begin_tls(options_.tls, options_.host); !begun) return close(begun.error());
+  state_ = State::shaking_hands;
+  shake_hands();
+}
+
+void Connection::shake_hands() {
+  const auto wants = socket_.handshake();
+  if (!wants) {
+    Error why = lost("and we do not agree on TLS: " + wants.error().message);
+    if (wants.error().reason == "CertificateRefused") why.reason = wants.error().reason;
+    return close(why);
+  }
+  if (*wants == net::AsyncSocket::Wants::nothing) return greet();
+  const bool write = *wants == net::AsyncSocket::Wants::write;
+  if (write == wants_write_) return;
+  wants_write_ = write;
+  loop_.rewatch(socket_.fd(), write ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void Connection::greet() {
   state_ = State::greeting;
   wire::Connect hello{.client_version = std::string(client_version)};
   if (options_.token) {
     hello.auth_method_name = "token";
     hello.auth_data = std::string(options_.token().expose());
+  } else if (options_.shows_certificate) {
+    hello.auth_method_name = "tls";
   }
   if (!options_.proxy_to.empty()) hello.proxy_to_broker_url = options_.proxy_to;
   std::string frame;
   wire::append_frame(frame, hello);
-  send(frame);
+  // Before anything that was asked for meanwhile.
+  out_.insert(0, frame);
+  write_some();
 }
 
 void Connection::when_ready(Ready ready) {
@@ -120,16 +148,15 @@ void Connection::send(std::string_view frames) {
 
 void Connection::flush() {
   flush_posted_ = false;
-  if (state_ != State::gone && state_ != State::connecting) write_some();
+  if (state_ == State::ready || state_ == State::greeting) write_some();
 }
 
 void Connection::write_some() {
   while (out_at_ < out_.size()) {
-    const ssize_t sent = ::send(fd_, out_.data() + out_at_, out_.size() - out_at_, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (sent < 0) return close(lost(std::string("is gone: ") + std::strerror(errno)));
-    out_at_ += static_cast<std::size_t>(sent);
+    const auto sent = socket_.write(std::string_view(out_).substr(out_at_));
+    if (!sent) return close(lost("is gone: " + sent.error().message));
+    if (sent->bytes == 0) break;
+    out_at_ += sent->bytes;
   }
   if (out_at_ == out_.size()) {
     out_.clear();
@@ -141,27 +168,40 @@ void Connection::write_some() {
   const bool wants = !out_.empty();
   if (wants == wants_write_) return;
   wants_write_ = wants;
-  loop_.rewatch(fd_, wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  loop_.rewatch(socket_.fd(), wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 void Connection::on_events(std::uint32_t events) {
   const auto self = shared_from_this();
   if (state_ == State::connecting) {
-    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
-    connected();
+    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) connected();
+    return;
   }
-  if (state_ != State::gone && (events & EPOLLOUT) != 0) write_some();
-  if (state_ != State::gone && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) read_all();
+  if (state_ == State::shaking_hands) return shake_hands();
+  // Under TLS either may have waited for the other's direction.
+  if (alive() && ((events & EPOLLOUT) != 0 || (socket_.is_tls() && !out_.empty()))) write_some();
+  if (alive() && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) read_all();
 }
 
+// TLS holds back what epoll does not know of: it is read until nothing is left, in turns with whatever else the loop has to do.
 void Connection::read_all() {
   char bytes[256 << 10];
-  const ssize_t got = ::recv(fd_, bytes, sizeof bytes, 0);
-  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-  if (got <= 0) return close(lost("has cut the connection"));
-  heard_at_ = std::chrono::steady_clock::now();
-  reader_.feed({bytes, static_cast<std::size_t>(got)});
-  while (state_ != State::gone) {
+  for (int turn = 0; turn < reads_max; ++turn) {
+    const auto got = socket_.read(bytes, sizeof bytes);
+    if (!got) return close(lost("has cut the connection: " + got.error().message));
+    if (got->bytes == 0) return;
+    heard_at_ = std::chrono::steady_clock::now();
+    reader_.feed({bytes, got->bytes});
+    read_frames();
+    if (!alive() || !socket_.is_tls()) return;
+  }
+  loop_.post([self = shared_from_this()] {
+    if (self->alive()) self->read_all();
+  });
+}
+
+void Connection::read_frames() {
+  while (alive()) {
     const auto frame = reader_.next();
     if (!frame) return close(frame.error());
     if (!*frame) return;
@@ -205,6 +245,7 @@ void Connection::handle(const wire::Frame& frame) {
     }
     case wire::Success::type:
     case wire::ProducerSuccess::type:
+    case wire::TopicsOfNamespaceResponse::type:
       return answer(number_in<1>(frame), frame);
     case wire::PartitionedMetadataResponse::type:
     case wire::GetLastMessageIdResponse::type:
@@ -251,9 +292,9 @@ void Connection::tick() {
 void Connection::close(const Error& why) {
   if (state_ == State::gone) return;
   state_ = State::gone;
-  if (fd_ >= 0) {
-    loop_.unwatch(fd_);
-    ::close(std::exchange(fd_, -1));
+  if (socket_.fd() >= 0) {
+    loop_.unwatch(socket_.fd());
+    socket_.close();
   }
   settle(why);
   for (auto& [id, asked] : std::exchange(asked_, {}))

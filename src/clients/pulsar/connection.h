@@ -1,11 +1,12 @@
 // clients/pulsar/connection.h
 //
-// One connection to a broker, shared by every producer and consumer of a client that the broker serves: connect, greeting, requests
-// and their answers, keep-alive, frames to whom they belong.
+// One connection to a broker, shared by every producer and consumer of a client that the broker serves: name look-up, connect, TLS,
+// greeting, requests and their answers, keep-alive, frames to whom they belong.
 //
 // Threads: the loop's only. Callbacks come from the loop, never from within the call that gave them.
-// Time:    nothing waits.
-// Errors:  unavailable "BrokerUnavailable" (refused, cut, silent), unauthenticated, deadline, and what the broker answers (errors.h).
+// Time:    nothing waits; a slow name server holds up nobody else.
+// Errors:  unavailable "BrokerUnavailable" (refused, cut, silent), "CertificateRefused", unauthenticated, deadline, and what the broker
+//          answers (errors.h).
 #pragma once
 
 #include <functional>
@@ -18,14 +19,17 @@
 #include "clients/pulsar/errors.h"
 #include "clients/pulsar/loop.h"
 #include "clients/pulsar/wire/frame.h"
+#include "net/async_socket.h"
 
 namespace chaveiro::clients::pulsar {
 
 struct ConnectionOptions {
   std::string host;
   std::uint16_t port = 6650;
-  std::string proxy_to;  // "host:port" of the broker behind a proxy; empty: none
-  // The JWT, asked for at each greeting and whenever the broker wants it anew; empty function: none.
+  std::string proxy_to;            // "host:port" of the broker behind a proxy; empty: none
+  net::TlsContextHandle tls;       // null: plain
+  bool shows_certificate = false;  // of ours, which tells the broker who we are
+  // The JWT, asked for at each greeting and whenever the broker wants it anew; it must not wait. Empty function: none.
   std::function<Secret()> token;
   Micros connect_time_max = std::chrono::seconds{10};
   Micros keep_alive = std::chrono::seconds{30};  // silent for so long: a ping; for twice as long: cut
@@ -45,8 +49,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Answer = std::function<void(Result<wire::Frame>)>;
   using Ready = std::function<void(Result<void>)>;
 
-  Connection(Loop& loop, ConnectionOptions options) : loop_(loop), options_(std::move(options)) {}
-  ~Connection();
+  Connection(Loop& loop, net::Resolver& resolver, ConnectionOptions options)
+      : loop_(loop), resolver_(resolver), options_(std::move(options)) {}
 
   void open();
   // Called once the greeting is over, at once where it is.
@@ -63,6 +67,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request(command.request_id, frame, deadline, std::move(answer));
   }
   void request(std::uint64_t id, std::string_view frame, Deadline deadline, Answer answer);
+  // One more answer to a request that was answered before.
+  void await(std::uint64_t id, Answer answer) { asked_.emplace(id, Asked{std::move(answer), Deadline::never()}); }
 
   void add_producer(std::uint64_t id, Resident& resident) { producers_[id] = &resident; }
   void add_consumer(std::uint64_t id, Resident& resident) { consumers_[id] = &resident; }
@@ -72,12 +78,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close(const Error& why);
 
  private:
-  enum class State : std::uint8_t { connecting, greeting, ready, gone };
+  enum class State : std::uint8_t { resolving, connecting, shaking_hands, greeting, ready, gone };
 
-  void connect();
+  void resolved(Result<std::vector<net::Address>> addresses);
+  void connect_next(const std::string& why);
   void connected();
+  void shake_hands();
+  void greet();
   void on_events(std::uint32_t events);
   void read_all();
+  void read_frames();
   void handle(const wire::Frame& frame);
   void answer(std::uint64_t id, Result<wire::Frame> frame);
   void flush();
@@ -87,9 +97,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Error lost(const std::string& why) const;
 
   Loop& loop_;
+  net::Resolver& resolver_;
   const ConnectionOptions options_;
-  State state_ = State::connecting;
-  int fd_ = -1;
+  State state_ = State::resolving;
+  std::vector<net::Address> addresses_;
+  std::size_t next_address_ = 0;
+  net::AsyncSocket socket_;
   bool wants_write_ = false;
   bool flush_posted_ = false;
   wire::FrameReader reader_;

@@ -24,12 +24,25 @@ wire::SubType sub_type_of(events::SubscriptionType type) {
 bool one_at_a_time(events::SubscriptionType type) {
   return type == events::SubscriptionType::exclusive || type == events::SubscriptionType::failover;
 }
+std::uint32_t count_of(const wire::MessageMetadata& metadata) {
+  return static_cast<std::uint32_t>(std::max(metadata.num_messages_in_batch.value_or(1), 1));
+}
+// Doubled `times` times, up to `most`.
+Micros backed_off(Micros delay, Micros most, std::uint32_t times) {
+  if (most <= delay) return delay;
+  return std::min(most, delay * (std::int64_t{1} << std::min(times, 30u)));
+}
 UtcTime time_of(std::uint64_t millis) { return UtcTime(std::chrono::milliseconds{static_cast<std::int64_t>(millis)}); }
 
 }  // namespace
 
 Consumer::Consumer(Client& client, ConsumerOptions options, std::shared_ptr<Guarded<Queue>> queue)
-    : client_(client), options_(std::move(options)), id_(client.next_id()), queue_(std::move(queue)) {}
+    : client_(client),
+      options_(std::move(options)),
+      id_(client.next_id()),
+      queue_(std::move(queue)),
+      begin_(options_.begin),
+      start_(options_.start) {}
 
 Slot Consumer::slot_of(const events::Delivery& delivery) const {
   return {{delivery.id.ledger, delivery.id.entry}, static_cast<std::uint32_t>(std::max(delivery.id.batch_index, 0))};
@@ -72,11 +85,17 @@ void Consumer::subscribe(const std::shared_ptr<Connection>& connection) {
   command.request_id = client_.next_id();
   command.consumer_name = options_.name;
   command.durable = options_.durable;
-  const bool earliest = options_.begin == events::SubscribeOptions::Begin::earliest;
+  const bool earliest = begin_ == events::SubscribeOptions::Begin::earliest;
   command.initial_position = earliest ? wire::InitialPosition::earliest : wire::InitialPosition::latest;
   if (!options_.durable) {
     const std::uint64_t place = earliest ? earliest_place : latest_place;
     command.start_message_id = wire::MessageIdData{.ledger_id = place, .entry_id = place};
+    if (last_taken_) begins_at_ = Slot{last_taken_->entry, last_taken_->index + 1};
+    if (!last_taken_ && start_) begins_at_ = start_;
+    // The broker begins behind what it is told, but with the entry itself where a place in it is named.
+    if (begins_at_)
+      command.start_message_id = wire::MessageIdData{
+          .ledger_id = begins_at_->entry.ledger, .entry_id = begins_at_->entry.entry, .batch_index = 0};
   }
   if (options_.type == events::SubscriptionType::key_shared) command.key_shared = wire::KeySharedMeta{};
   if (one_at_a_time(options_.type)) command.consumer_epoch = broker_epoch_;
@@ -181,6 +200,11 @@ void Consumer::close(Done closed) {
 
 void Consumer::on_frame(const wire::Frame& frame) {
   if (frame.type == wire::MessageCommand::type) return message(frame);
+  if (frame.type == wire::ActiveConsumerChange::type && options_.on_active) {
+    const auto told = wire::read_command<wire::ActiveConsumerChange>(frame);
+    if (told) options_.on_active(told->is_active);
+    return;
+  }
   if (frame.type == wire::CloseConsumer::type && state_ == State::open) {
     // The broker gives the topic away, or the subscription was moved: not the application's end.
     connection_->remove_consumer(id_);
@@ -191,10 +215,15 @@ void Consumer::on_frame(const wire::Frame& frame) {
 }
 
 void Consumer::message(const wire::Frame& frame) {
+  if (state_ != State::open || seeking_) return;
   const auto command = wire::read_command<wire::MessageCommand>(frame);
-  if (!command || state_ != State::open || seeking_) return;
-  if (command->consumer_epoch.value_or(broker_epoch_) < broker_epoch_) return;
+  if (!command) {  // it cost a permit all the same; whoever acknowledges nothing gets it again
+    client_.log().warn("a message came without a place that can be read", {{"topic", options_.topic}});
+    return count_permits(1);
+  }
   const auto payload = wire::read_payload(frame.rest);
+  if (command->consumer_epoch.value_or(broker_epoch_) < broker_epoch_)  // sent before it was asked for again
+    return count_permits(payload ? count_of(payload->metadata) : 1);
   if (payload) return give(*command, *payload);
   client_.log().warn("a message came damaged and is asked for again",
                      {{"topic", options_.topic}, {"error", payload.error()}});
@@ -221,18 +250,17 @@ events::Received Consumer::received_of(const wire::MessageCommand& command,
 void Consumer::give(const wire::MessageCommand& command, const wire::Payload& payload) {
   const wire::MessageMetadata& metadata = payload.metadata;
   const bool batched = metadata.num_messages_in_batch.has_value();
-  const auto count = static_cast<std::uint32_t>(std::max(metadata.num_messages_in_batch.value_or(1), 1));
+  const std::uint32_t count = count_of(metadata);
+  if (metadata.num_chunks_from_msg.value_or(1) > 1)
+    return unreadable(command, count, "it is a piece of a chunked message, which this client does not put together");
   auto plain = wire::decompress(metadata.compression.value_or(wire::Compression::none), payload.bytes,
                                 metadata.uncompressed_size.value_or(0));
-  auto batch = plain && batched ? wire::read_batch(*plain, static_cast<std::int32_t>(count))
-                                : Result<std::vector<wire::BatchedMessage>>(std::vector<wire::BatchedMessage>());
-  if (!plain || !batch || metadata.num_chunks_from_msg.value_or(1) > 1) {
-    client_.log().error("a message cannot be read by this client; it stays unacknowledged",
-                        {{"topic", options_.topic}, {"entry", command.message_id.entry_id}});
-    return count_permits(count);
-  }
+  if (!plain) return unreadable(command, count, plain.error().message);
+  auto batch = batched ? wire::read_batch(*plain, static_cast<std::int32_t>(count))
+                       : Result<std::vector<wire::BatchedMessage>>(std::vector<wire::BatchedMessage>());
+  if (!batch) return unreadable(command, count, batch.error().message);
   const EntryId entry{command.message_id.ledger_id, command.message_id.entry_id};
-  const std::vector<std::uint32_t> given = deliveries_.arrived(entry, count, command.ack_set);
+  const std::vector<std::uint32_t> given = deliveries_.arrived(entry, count, command.ack_set, command.redelivery_count);
   std::uint32_t skipped = count - static_cast<std::uint32_t>(given.size());
   std::vector<Queue::Item> items;
   for (const std::uint32_t i : given) {
@@ -270,16 +298,31 @@ void Consumer::give(const wire::MessageCommand& command, const wire::Payload& pa
   queue_->notify_all();
 }
 
+void Consumer::unreadable(const wire::MessageCommand& command, std::uint32_t count, std::string_view why) {
+  client_.log().error("a message cannot be read and stays unacknowledged", {{"topic", options_.topic},
+                                                                            {"ledger", command.message_id.ledger_id},
+                                                                            {"entry", command.message_id.entry_id},
+                                                                            {"why", why}});
+  count_permits(count);
+}
+
 void Consumer::taken(const std::vector<events::Delivery>& deliveries) {
-  std::optional<SteadyTime> until;
-  if (options_.ack_timeout > Micros{0}) until = std::chrono::steady_clock::now() + options_.ack_timeout;
-  for (const events::Delivery& delivery : deliveries)
-    if (delivery.epoch == epoch_) deliveries_.taken(slot_of(delivery), until);
+  for (const events::Delivery& delivery : deliveries) {
+    if (delivery.epoch != epoch_) continue;
+    const Slot slot = slot_of(delivery);
+    std::optional<SteadyTime> until;
+    if (options_.ack_timeout > Micros{0})
+      until = std::chrono::steady_clock::now() +
+              backed_off(options_.ack_timeout, options_.ack_timeout_max, deliveries_.redeliveries(slot));
+    deliveries_.taken(slot, until);
+    if (!options_.durable && (!last_taken_ || *last_taken_ < slot)) last_taken_ = slot;
+  }
   count_permits(static_cast<std::uint32_t>(deliveries.size()));
-  if (until) watch_due();
+  if (options_.ack_timeout > Micros{0}) watch_due();
 }
 
 void Consumer::count_permits(std::uint32_t messages) {
+  if (drained_) return;
   permits_used_ += messages;
   if (permits_used_ < std::max(1u, options_.permits_max / 2)) return;
   send(wire::Flow{id_, std::exchange(permits_used_, 0)});
@@ -291,12 +334,14 @@ void Consumer::ack(const std::vector<events::Delivery>& deliveries) {
   for (const events::Delivery& delivery : deliveries)
     if (delivery.epoch == epoch_) deliveries_.ack(slot_of(delivery));
   acks_soon();
+  look_drained();
 }
 
 void Consumer::ack_up_to(const events::Delivery& delivery) {
   if (delivery.epoch != epoch_) return;
   deliveries_.ack_up_to(slot_of(delivery));
   acks_soon();
+  look_drained();
 }
 
 void Consumer::acks_soon() {
@@ -346,10 +391,24 @@ void Consumer::settle_flushes(const Result<void>& how) {
   for (Done& flushed : std::exchange(flushes_, {})) flushed(how);
 }
 
-void Consumer::nack(const events::Delivery& delivery, SteadyTime when) {
+void Consumer::nack(const events::Delivery& delivery, std::optional<Micros> delay) {
   if (delivery.epoch != epoch_) return;
-  deliveries_.nack(slot_of(delivery), when);
+  const Slot slot = slot_of(delivery);
+  const Micros wait =
+      delay ? *delay : backed_off(options_.nack_delay, options_.nack_delay_max, deliveries_.redeliveries(slot));
+  deliveries_.nack(slot, std::chrono::steady_clock::now() + wait);
   watch_due();
+  look_drained();
+}
+
+void Consumer::drain(Done drained) {
+  drained_ = std::move(drained);
+  look_drained();
+}
+
+void Consumer::look_drained() {
+  if (drained_ && (state_ == State::closed || deliveries_.with_application() == 0))
+    std::exchange(drained_, [](auto&&) {})({});
 }
 
 void Consumer::watch_due() {
@@ -383,22 +442,44 @@ void Consumer::ask_again() {
   send(command);
 }
 
-// --- seek
+// --- places
+
+void Consumer::last(std::function<void(Result<std::optional<Slot>>)> told) {
+  if (state_ != State::open)
+    return told(fail(Code::unavailable, "BrokerUnavailable", "the consumer has no broker now"));
+  connection_->request(
+      wire::GetLastMessageId{.consumer_id = id_, .request_id = client_.next_id()},
+      Deadline::in(client_.options().operation_time_max), [told = std::move(told)](const Result<wire::Frame>& answer) {
+        if (!answer) return told(answer.error());
+        const auto last = wire::read_command<wire::GetLastMessageIdResponse>(*answer);
+        if (!last) return told(last.error());
+        const wire::MessageIdData& id = last->last_message_id;
+        if (static_cast<std::int64_t>(id.entry_id) < 0) return told(std::optional<Slot>());
+        told(Slot{{id.ledger_id, id.entry_id}, static_cast<std::uint32_t>(std::max(id.batch_index.value_or(0), 0))});
+      });
+}
 
 void Consumer::seek(const events::SeekTo& to, Done sought) {
   if (state_ != State::open || seeking_)
     return sought(fail(Code::unavailable, "BrokerUnavailable", "the consumer has no broker now"));
   wire::Seek command{.consumer_id = id_, .request_id = client_.next_id(), .message_id = {}, .publish_time = {}};
   begins_at_.reset();
-  if (std::holds_alternative<events::Earliest>(to))
+  last_taken_.reset();
+  start_.reset();
+  if (std::holds_alternative<events::Earliest>(to)) {
+    begin_ = events::SubscribeOptions::Begin::earliest;
     command.message_id = wire::MessageIdData{.ledger_id = earliest_place, .entry_id = earliest_place};
-  if (std::holds_alternative<events::Latest>(to))
+  }
+  if (std::holds_alternative<events::Latest>(to)) {
+    begin_ = events::SubscribeOptions::Begin::latest;
     command.message_id = wire::MessageIdData{.ledger_id = latest_place, .entry_id = latest_place};
+  }
   if (const auto* time = std::get_if<UtcTime>(&to))
     command.publish_time =
         static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time->time_since_epoch()).count());
   if (const auto* id = std::get_if<events::MessageId>(&to)) {
     command.message_id = wire::MessageIdData{.ledger_id = id->ledger, .entry_id = id->entry};
+    start_ = Slot{{id->ledger, id->entry}, static_cast<std::uint32_t>(std::max(id->batch_index, 0))};
     if (id->batch_index > 0) begins_at_ = Slot{{id->ledger, id->entry}, static_cast<std::uint32_t>(id->batch_index)};
   }
   seeking_ = true;

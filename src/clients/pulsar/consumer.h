@@ -41,8 +41,16 @@ struct ConsumerOptions {
   bool durable = true;
   std::string name;                  // of a failover subscription's consumers the least name is the active one
   std::uint32_t permits_max = 1000;  // messages that the broker may send ahead; at least 1
-  Micros ack_timeout{0};             // 0: none
+  Micros nack_delay = std::chrono::seconds{60};
+  Micros ack_timeout{0};  // 0: none
+  // Both delays double with each time that a message comes again, up to these; 0: they stay.
+  Micros nack_delay_max{0};
+  Micros ack_timeout_max{0};
   Micros ack_delay = std::chrono::milliseconds{10};
+  // Where a consumer that is not durable begins, instead of `begin`.
+  std::optional<Slot> start;
+  // Failover: it became the one that gets messages, or is it no more. Called on the loop's thread; must not wait.
+  std::function<void(bool active)> on_active;
 };
 
 class Consumer final : public Resident, public std::enable_shared_from_this<Consumer> {
@@ -56,10 +64,15 @@ class Consumer final : public Resident, public std::enable_shared_from_this<Cons
   void taken(const std::vector<events::Delivery>& deliveries);
   void ack(const std::vector<events::Delivery>& deliveries);
   void ack_up_to(const events::Delivery& delivery);
-  void nack(const events::Delivery& delivery, SteadyTime when);
+  // After `delay`; none: as the options say.
+  void nack(const events::Delivery& delivery, std::optional<Micros> delay);
   // Every acknowledgement has reached the broker.
   void flush(Done flushed);
   void seek(const events::SeekTo& to, Done sought);
+  // The last message of the topic; nothing: it has none.
+  void last(std::function<void(Result<std::optional<Slot>>)> told);
+  // Takes no more from the broker; told once the application has acknowledged or refused what it has.
+  void drain(Done drained);
   void close(Done closed);
   // At once, without a word to the broker.
   void abandon();
@@ -78,6 +91,8 @@ class Consumer final : public Resident, public std::enable_shared_from_this<Cons
   std::uint32_t drop_queue();
   void message(const wire::Frame& frame);
   void give(const wire::MessageCommand& command, const wire::Payload& payload);
+  void unreadable(const wire::MessageCommand& command, std::uint32_t count, std::string_view why);
+  void look_drained();
   events::Received received_of(const wire::MessageCommand& command, const wire::MessageMetadata& metadata) const;
   void count_permits(std::uint32_t messages);
   void send_acks();
@@ -94,6 +109,8 @@ class Consumer final : public Resident, public std::enable_shared_from_this<Cons
   const ConsumerOptions options_;
   const std::uint64_t id_;
   const std::shared_ptr<Guarded<Queue>> queue_;
+  events::SubscribeOptions::Begin begin_;  // these two change with a seek
+  std::optional<Slot> start_;
   State state_ = State::idle;
   std::shared_ptr<Connection> connection_;
   Done opened_;
@@ -103,7 +120,9 @@ class Consumer final : public Resident, public std::enable_shared_from_this<Cons
   std::uint64_t epoch_ = 1;         // of deliveries; a seek ends it
   std::uint64_t broker_epoch_ = 0;  // of one_at_a_time types: a redelivery of everything ends it
   std::uint32_t permits_used_ = 0;
-  std::optional<Slot> begins_at_;  // within a batch, after a seek
+  std::optional<Slot> begins_at_;   // within a batch, after a seek or a start
+  std::optional<Slot> last_taken_;  // of a consumer that is not durable: it comes back behind that
+  Done drained_;
   Deliveries deliveries_;
   bool acks_posted_ = false;
   std::map<std::uint64_t, std::vector<wire::MessageIdData>> acks_out_;  // by request, not answered

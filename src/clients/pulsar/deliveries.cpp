@@ -15,7 +15,8 @@ bool is_left(std::span<const std::int64_t> set, std::uint32_t index) {
 
 }  // namespace
 
-std::vector<std::uint32_t> Deliveries::arrived(EntryId id, std::uint32_t count, std::span<const std::int64_t> left) {
+std::vector<std::uint32_t> Deliveries::arrived(EntryId id, std::uint32_t count, std::span<const std::int64_t> left,
+                                               std::uint32_t redeliveries) {
   std::vector<std::uint32_t> given;
   const auto [found, fresh] = entries_.try_emplace(id);
   Entry& entry = found->second;
@@ -23,6 +24,7 @@ std::vector<std::uint32_t> Deliveries::arrived(EntryId id, std::uint32_t count, 
     entry.messages.resize(count);
     entry.left = count;
   }
+  entry.redeliveries = std::max(entry.redeliveries, redeliveries);
   for (std::uint32_t i = 0; i < std::min<std::size_t>(count, entry.messages.size()); ++i) {
     Message& message = entry.messages[i];
     if (message.state != State::done && !is_left(left, i)) {
@@ -50,6 +52,19 @@ void Deliveries::taken(Slot slot, std::optional<SteadyTime> until) {
   message->state = State::taken;
   ++message->turn;
   if (until) due_.push({*until, slot, message->turn});
+}
+
+std::uint32_t Deliveries::redeliveries(Slot slot) const {
+  const auto found = entries_.find(slot.entry);
+  return found == entries_.end() ? 0 : found->second.redeliveries;
+}
+
+std::size_t Deliveries::with_application() const {
+  std::size_t count = 0;
+  for (const auto& [id, entry] : entries_)
+    count += static_cast<std::size_t>(std::count_if(entry.messages.begin(), entry.messages.end(),
+                                                    [](const Message& it) { return it.state == State::taken; }));
+  return count;
 }
 
 void Deliveries::finish(EntryId id, Entry& entry, Message& message) {
@@ -114,6 +129,7 @@ std::vector<EntryId> Deliveries::due(SteadyTime now) {
     message->state = State::awaited;
     found.insert(due.slot.entry);
   }
+  for (const EntryId& id : found) ++entries_.find(id)->second.redeliveries;
   return {found.begin(), found.end()};
 }
 

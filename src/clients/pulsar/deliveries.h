@@ -36,9 +36,14 @@ class Deliveries {
  public:
   // An entry of `count` messages came; `left` is the broker's bit set of those that are not acknowledged (empty: all). Answers which of
   // them are to be given on; the others are here already, wait for their time, or are done.
-  std::vector<std::uint32_t> arrived(EntryId entry, std::uint32_t count, std::span<const std::int64_t> left);
+  std::vector<std::uint32_t> arrived(EntryId entry, std::uint32_t count, std::span<const std::int64_t> left,
+                                     std::uint32_t redeliveries = 0);
   // It is with the application from now on, which has until then to acknowledge it.
   void taken(Slot slot, std::optional<SteadyTime> until);
+  // How often its entry came again, by the broker's count or by how often it was asked for here.
+  std::uint32_t redeliveries(Slot slot) const;
+  // Messages that the application has and neither acknowledged nor refused.
+  std::size_t with_application() const;
   void ack(Slot slot);
   // Everything up to here.
   void ack_up_to(Slot slot);
@@ -65,6 +70,7 @@ class Deliveries {
   struct Entry {
     std::vector<Message> messages;
     std::uint32_t left = 0;  // not done
+    std::uint32_t redeliveries = 0;
   };
   struct Due {
     SteadyTime when;

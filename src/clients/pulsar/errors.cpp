@@ -59,6 +59,7 @@ Error error_of(wire::ServerError error, std::string_view message) {
 }
 
 bool passes_by_itself(const Error& error) {
+  if (error.reason == "CertificateRefused") return false;
   return error.code == Code::unavailable || error.code == Code::deadline || error.reason == "ProducerBusy" ||
          error.reason == "BacklogFull";
 }

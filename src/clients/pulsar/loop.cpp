@@ -29,6 +29,7 @@ Loop::~Loop() {
 void Loop::stop() {
   if (!thread_.joinable()) return;
   CHECK(!here());
+  *door_->lock() = nullptr;
   inbox_.lock()->stopping = true;
   wake();
   thread_.join();

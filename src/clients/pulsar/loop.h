@@ -36,6 +36,8 @@ class Loop {
   void at(SteadyTime when, Task task);
   // Runs it there and returns when it has run; at once when called there or when the thread has ended.
   void run(const Task& task);
+  // For threads that may outlive the loop: null inside once it goes.
+  const std::shared_ptr<Guarded<Loop*>>& door() const { return door_; }
   bool here() const { return std::this_thread::get_id() == thread_.get_id(); }
 
   void watch(int fd, std::uint32_t epoll_events, OnEvents on_events);
@@ -66,6 +68,7 @@ class Loop {
   const int epoll_;
   const int event_;
   Guarded<Inbox> inbox_;
+  const std::shared_ptr<Guarded<Loop*>> door_ = std::make_shared<Guarded<Loop*>>(this);
   std::unordered_map<int, std::shared_ptr<OnEvents>> watched_;
   std::thread thread_;
 };

@@ -61,6 +61,14 @@ void Producer::publish(events::Message message, Sent sent) {
   const std::size_t size = size_of(message);
   std::optional<Error> refused;
   bool begins = false, full = false;
+  std::optional<Deadline> wait;
+  if (options_.when_full == WhenFull::block)
+    wait = options_.send_time_max == Micros{0} ? Deadline::never() : Deadline::in(options_.send_time_max);
+  if (!client_.take_memory(size, wait)) {
+    Error error = fail(Code::exhausted, "PublishQueueFull", "more messages wait for the broker than there is room for");
+    error.retry_after = full_pause;
+    return sent(std::move(error));
+  }
   {
     auto now = gathering_.lock();
     if (now->failed) {
@@ -69,9 +77,6 @@ void Producer::publish(events::Message message, Sent sent) {
       refused = fail(Code::invalid, "MessageTooLarge",
                      "the message has " + std::to_string(message.body.size()) + " bytes; the broker takes " +
                          std::to_string(now->message_max));
-    } else if (now->pending_bytes + size > options_.pending_bytes_max && now->pending_bytes > 0) {
-      refused = fail(Code::exhausted, "PublishQueueFull", "more messages wait for the broker than there is room for");
-      refused->retry_after = full_pause;
     } else {
       const bool was_full = now->messages >= options_.batch_messages_max || now->bytes >= options_.batch_bytes_max;
       Batch& batch = batch_for(*now, message);
@@ -82,12 +87,14 @@ void Producer::publish(events::Message message, Sent sent) {
       batch.sent.push_back(std::move(sent));
       ++now->messages;
       now->bytes += size;
-      now->pending_bytes += size;
       full = !was_full && (now->messages >= options_.batch_messages_max || now->bytes >= options_.batch_bytes_max);
       begins = !std::exchange(now->posted, true);
     }
   }
-  if (refused) return sent(std::move(*refused));
+  if (refused) {
+    client_.give_memory(size);
+    return sent(std::move(*refused));
+  }
   if (!full && !begins) return;
   auto work = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->gathered();
@@ -115,11 +122,12 @@ void Producer::gathered() {
 }
 
 void Producer::add(Batch batch) {
-  auto frame = state_ == State::closed ? Result<std::string>(closed_error()) : frame_of(batch, batch.sequence);
+  const auto why_closed = [&] { return gathering_.lock()->failed.value_or(closed_error()); };
+  auto frame = state_ == State::closed ? Result<std::string>(why_closed()) : frame_of(batch, batch.sequence);
   ++added_;
   if (!frame) {
     ++settled_;
-    release(batch.bytes);
+    client_.give_memory(batch.bytes);
     for (Sent& sent : batch.sent) sent(frame.error());
     return settle_flushes();
   }
@@ -189,29 +197,30 @@ void Producer::introduce(const std::shared_ptr<Connection>& connection) {
   command.epoch = epoch_++;
   command.access_mode = options_.access;
   command.topic_epoch = topic_epoch_;
-  connection->request(
-      command, Deadline::in(client_.options().operation_time_max),
-      [weak = weak_from_this(), connection, id = id_, &client = client_](Result<wire::Frame> answer) {
-        const auto self = weak.lock();
-        const bool wanted = self && self->state_ == State::connecting && self->connection_ == connection;
-        if (!wanted) {
-          if (!answer) return;
-          // It was closed meanwhile: the broker may not keep it for a producer that is not there.
-          std::string frame;
-          wire::append_frame(frame, wire::CloseProducer{.producer_id = id, .request_id = client.next_id()});
-          return connection->send(frame);
-        }
-        if (!answer) return self->connect_failed(answer.error());
-        const auto told = wire::read_command<wire::ProducerSuccess>(*answer);
-        if (!told) return self->connect_failed(told.error());
-        self->introduced(*told);
-      });
+  connection->request(command, Deadline::in(client_.options().operation_time_max), when_introduced(connection));
+}
+
+Connection::Answer Producer::when_introduced(const std::shared_ptr<Connection>& connection) {
+  return [weak = weak_from_this(), at = std::weak_ptr<Connection>(connection), id = id_,
+          &client = client_](const Result<wire::Frame>& answer) {
+    const auto self = weak.lock();
+    const auto there = at.lock();
+    if (self && self->state_ == State::connecting && self->connection_ == there) {
+      if (!answer) return self->connect_failed(answer.error());
+      const auto told = wire::read_command<wire::ProducerSuccess>(*answer);
+      if (!told) return self->connect_failed(told.error());
+      return self->introduced(*told);
+    }
+    if (!answer || !there) return;
+    // It was closed meanwhile: the broker may not keep it for a producer that is not there.
+    std::string frame;
+    wire::append_frame(frame, wire::CloseProducer{.producer_id = id, .request_id = client.next_id()});
+    there->send(frame);
+  };
 }
 
 void Producer::introduced(const wire::ProducerSuccess& answer) {
-  // Waiting for another producer to go (wait_for_exclusive) is not supported: it counts as taken.
-  if (!answer.ready)
-    return connect_failed(error_of(wire::ServerError::producer_busy, "another producer has the topic"));
+  if (!answer.ready) return connection_->await(answer.request_id, when_introduced(connection_));
   state_ = State::open;
   tries_ = 0;
   topic_epoch_ = answer.topic_epoch;
@@ -275,8 +284,8 @@ void Producer::on_frame(const wire::Frame& frame) {
     if (const auto told = wire::read_command<wire::SendReceipt>(frame)) receipt(*told);
   } else if (frame.type == wire::SendError::type) {
     if (const auto told = wire::read_command<wire::SendError>(frame)) refused(*told);
-  } else if (frame.type == wire::CloseProducer::type && state_ == State::open) {
-    leave_connection();  // the broker gives the topic away
+  } else if (frame.type == wire::CloseProducer::type && (state_ == State::open || state_ == State::connecting)) {
+    leave_connection();  // the broker gives the topic away, or another producer took it for itself
     reconnect();
   }
 }
@@ -293,7 +302,7 @@ void Producer::receipt(const wire::SendReceipt& receipt) {
   const Pending done = std::move(pending_.front());
   pending_.pop_front();
   ++settled_;
-  release(done.bytes);
+  client_.give_memory(done.bytes);
   answered(done.sent, receipt.message_id);
   settle_flushes();
 }
@@ -306,7 +315,7 @@ void Producer::refused(const wire::SendError& error) {
     const Pending bad = std::move(pending_.front());
     pending_.pop_front();
     ++settled_;
-    release(bad.bytes);
+    client_.give_memory(bad.bytes);
     for (const Sent& sent : bad.sent) sent(why);
     return settle_flushes();
   }
@@ -318,14 +327,10 @@ void Producer::refused(const wire::SendError& error) {
 void Producer::fail_all(const Error& error) {
   for (Pending& pending : std::exchange(pending_, {})) {
     ++settled_;
-    release(pending.bytes);
+    client_.give_memory(pending.bytes);
     for (Sent& sent : pending.sent) sent(error);
   }
   settle_flushes();
-}
-
-void Producer::release(std::size_t bytes) {
-  gathering_.with([&](Gathering& now) { now.pending_bytes -= std::min(now.pending_bytes, bytes); });
 }
 
 void Producer::flush(Done flushed) {
@@ -353,7 +358,7 @@ void Producer::watch_time() {
       const Pending late = std::move(self->pending_.front());
       self->pending_.pop_front();
       ++self->settled_;
-      self->release(late.bytes);
+      self->client_.give_memory(late.bytes);
       for (const Sent& sent : late.sent)
         sent(fail(Code::maybe_applied, "PublishUnanswered",
                   "the broker has not answered in time; the message may be stored"));

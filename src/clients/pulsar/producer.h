@@ -7,8 +7,10 @@
 //             answered with an id is stored as the broker's settings say.
 // Threads: publish() any; the rest on the loop's. Answers come on the loop's thread, refusals on the caller's.
 // Time:    publish() about 0.5 µs; a batch leaves once it is full or `batch_delay` old.
-// Errors:  exhausted "PublishQueueFull" with retry_after, invalid "MessageTooLarge", maybe_applied "PublishUnanswered" after
-//          `send_time_max`, unavailable "ProducerClosed", and what does not pass by itself of errors.h.
+//          With WhenFull::block it waits for room, at most `send_time_max`, unless it is called from an answer.
+// Errors:  exhausted "PublishQueueFull" with retry_after, invalid "MessageTooLarge" (messages are never cut in chunks), maybe_applied
+//          "PublishUnanswered" after `send_time_max`, unavailable "ProducerClosed", conflict "ProducerFenced" (another producer took
+//          the topic for itself), and what does not pass by itself of errors.h.
 #pragma once
 
 #include <deque>
@@ -20,6 +22,8 @@
 
 namespace chaveiro::clients::pulsar {
 
+enum class WhenFull : std::uint8_t { refuse, block };
+
 struct ProducerOptions {
   std::string topic;            // of the partition
   std::int32_t partition = -1;  // -1: the topic has none
@@ -30,7 +34,7 @@ struct ProducerOptions {
   std::uint32_t batch_messages_max = 100;
   std::size_t batch_bytes_max = 128u << 10;
   Micros batch_delay = std::chrono::milliseconds{10};
-  std::size_t pending_bytes_max = 32u << 20;        // not answered
+  WhenFull when_full = WhenFull::refuse;            // ClientOptions::memory_max is taken
   Micros send_time_max = std::chrono::seconds{30};  // 0: for ever
 };
 
@@ -69,7 +73,6 @@ class Producer final : public Resident, public std::enable_shared_from_this<Prod
     std::unordered_map<std::string, std::size_t> by_key;
     std::uint32_t messages = 0;
     std::size_t bytes = 0;
-    std::size_t pending_bytes = 0;  // of everything that is not answered
     std::uint64_t last_sequence = 0;
     std::size_t message_max = wire::message_size_max_default;
     bool posted = false;
@@ -90,6 +93,7 @@ class Producer final : public Resident, public std::enable_shared_from_this<Prod
   Result<std::string> frame_of(const Batch& batch, std::uint64_t sequence) const;
   void connect();
   void introduce(const std::shared_ptr<Connection>& connection);
+  Connection::Answer when_introduced(const std::shared_ptr<Connection>& connection);
   void introduced(const wire::ProducerSuccess& answer);
   void connect_failed(const Error& error);
   void reconnect();
@@ -98,7 +102,6 @@ class Producer final : public Resident, public std::enable_shared_from_this<Prod
   void refused(const wire::SendError& error);
   void answered(const std::vector<Sent>& sent, const wire::MessageIdData& id);
   void fail_all(const Error& error);
-  void release(std::size_t bytes);
   void settle_flushes();
   void watch_time();
 

@@ -438,6 +438,27 @@ struct ActiveConsumerChange {
   }
 };
 
+enum class TopicsMode : std::int32_t { persistent = 0, non_persistent = 1, all = 2 };
+struct TopicsOfNamespace {
+  static constexpr std::uint32_t type = 32;
+  std::uint64_t request_id = 0;
+  std::string name_space;
+  TopicsMode mode = TopicsMode::persistent;
+  template <class V>
+  void fields(V& v) {
+    v(1, request_id), v(2, name_space), v(3, mode);
+  }
+};
+struct TopicsOfNamespaceResponse {
+  static constexpr std::uint32_t type = 33;
+  std::uint64_t request_id = 0;
+  std::vector<std::string> topics;
+  template <class V>
+  void fields(V& v) {
+    v(1, request_id), v(2, topics);
+  }
+};
+
 struct AuthData {
   std::optional<std::string> method, data;
   template <class V>

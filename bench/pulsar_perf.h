@@ -1,0 +1,35 @@
+// bench/pulsar_perf.h
+//
+// A real broker for the time of a benchmark, and `pulsar-perf` of the same distribution beside it.
+//
+// Threads: one. Faults end the process: it is a benchmark.
+#pragma once
+
+#include <string>
+
+namespace chaveiro::bench {
+
+struct Rate {
+  double messages_per_s = 0;
+  double cpu_us = 0;  // of the client, a message
+};
+
+class PerfBroker {
+ public:
+  PerfBroker();
+  ~PerfBroker();
+  PerfBroker(const PerfBroker&) = delete;
+  PerfBroker& operator=(const PerfBroker&) = delete;
+  const std::string& url() const { return url_; }
+  const std::string& admin_url() const { return admin_url_; }
+
+  // A topic whose messages stay, though nobody has subscribed.
+  void keep(const std::string& topic) const;
+  // Runs it for twelve seconds; the last five count.
+  Rate perf(const std::string& arguments) const;
+
+ private:
+  std::string folder_, url_, admin_url_;
+};
+
+}  // namespace chaveiro::bench
