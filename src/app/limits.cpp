@@ -75,7 +75,25 @@ Result<std::shared_ptr<const limits::RuleSet>> PlatformLimits::read_rules(const 
   return limits::RuleSet::of(std::move(rules));
 }
 
-Result<std::unique_ptr<PlatformLimits>> PlatformLimits::make(LimitsOptions options, limits::OfficialStore* shared,
+std::vector<FieldViolation> faults_of_rules(const Settings& settings) {
+  std::vector<FieldViolation> faults;
+  const auto note = [&](const char* setting, const std::string& path, const auto& rules) {
+    if (rules) return;
+    for (const FieldViolation& fault : rules.error().violations)
+      faults.push_back({setting, path + ", " + fault.field + ": " + fault.description});
+    if (rules.error().violations.empty()) faults.push_back({setting, rules.error().message});
+  };
+  const std::string &ours = settings.rate_limit_rules, &envoy = settings.rls_rules;
+  if (!ours.empty()) {
+    const auto text = rules_text(ours);
+    if (!text) note("RATE_LIMIT_RULES", ours, text);
+    if (text) note("RATE_LIMIT_RULES", ours, limits::RuleSet::read(*text));
+  }
+  if (!envoy.empty()) note("RLS_RULES", envoy, read_envoy_rules(envoy));
+  return faults;
+}
+
+Result<std::unique_ptr<PlatformLimits>> PlatformLimits::make(LimitsOptions options, const Shared& shared,
                                                              const Secret& person_key, Note note, const Clock& clock,
                                                              Logger log, Registry& metrics) {
   TRY(auto rules, read_rules(options));
@@ -83,24 +101,29 @@ Result<std::unique_ptr<PlatformLimits>> PlatformLimits::make(LimitsOptions optio
                                                             std::move(note), clock, std::move(log), metrics));
 }
 
-PlatformLimits::PlatformLimits(LimitsOptions options, limits::OfficialStore* shared,
+PlatformLimits::PlatformLimits(LimitsOptions options, const Shared& shared,
                                std::shared_ptr<const limits::RuleSet> rules, const Secret& person_key, Note note,
                                const Clock& clock, Logger log, Registry& metrics)
     : options_(std::move(options)),
       payer_names_(person_key.expose()),
       note_(std::move(note)),
       clock_(clock),
-      store_({}, clock),
-      limiter_({}, store_, std::move(rules), clock, metrics),
+      alone_({}, clock),
+      followed_(shared.own == nullptr
+                    ? nullptr
+                    : std::make_unique<limits::FollowedStore>(limits::FollowedStoreOptions{}, *shared.own, clock)),
+      limiter_({.nodes_max = shared.nodes_max}, followed_ ? static_cast<limits::Store&>(*followed_) : alone_,
+               std::move(rules), clock, metrics),
       official_store_({}, clock),
-      official_(options_.official, shared != nullptr ? *shared : static_cast<limits::OfficialStore&>(official_store_),
+      official_(options_.official,
+                shared.policies != nullptr ? *shared.policies : static_cast<limits::OfficialStore&>(official_store_),
                 payer_names_, clock, std::move(log), metrics),
       abuse_(options_.abuse, clock, metrics),
       active_(metrics.watch_gauge("rate_limit_active_limiters", "Buckets of our own limits that are in use.", {},
-                                  [this] { return static_cast<double>(store_.figures().buckets); })),
+                                  [this] { return static_cast<double>(buckets().buckets); })),
       overflowed_(metrics.watch_counter("rate_limit_overflow_total",
                                         "Calls whose subject had no bucket of its own, for memory was full.", {},
-                                        [this] { return static_cast<double>(store_.figures().overflowed); })) {}
+                                        [this] { return static_cast<double>(buckets().overflowed); })) {}
 PlatformLimits::~PlatformLimits() = default;
 
 std::string PlatformLimits::name_of_payer(std::string_view payer_id) const {
@@ -170,6 +193,11 @@ Result<std::size_t> PlatformLimits::reload_rules(const dir::Context& context) {
   TRY(const std::size_t count, reload());
   TRY_VOID(note_(context, "ReloadLimits", std::to_string(count) + " rules are in force"));
   return count;
+}
+
+Result<void> PlatformLimits::follow(Deadline deadline) {
+  if (followed_) TRY_VOID(followed_->run_once(deadline));
+  return {};
 }
 
 Result<std::size_t> PlatformLimits::reload() {

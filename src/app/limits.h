@@ -13,13 +13,16 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/chain.h"
 #include "api/limits_port.h"
+#include "app/settings.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "directory/store.h"
+#include "limits/followed_store.h"
 #include "limits/limiter.h"
 #include "limits/memory_store.h"
 
@@ -35,10 +38,16 @@ struct LimitsOptions {
 
 class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
  public:
-  // `shared`: official buckets that other processes share; null: this process keeps them, in memory. Our own rules count in this process:
-  // they are asked on threads that must not wait. `person_key` names payers in buckets. `note` writes an audit record.
+  // What other processes share; null: this process keeps it, in memory. Our own rules are asked on threads that must not wait: this
+  // process decides by buckets of its own and follows the shared ones (limits/followed_store.h), see follow().
+  struct Shared {
+    limits::OfficialStore* policies = nullptr;
+    limits::Store* own = nullptr;
+    std::int64_t nodes_max = 1;  // processes that may share
+  };
+  // `person_key` names payers in buckets. `note` writes an audit record.
   using Note = std::function<Result<void>(const directory::Context&, std::string operation, std::string text)>;
-  static Result<std::unique_ptr<PlatformLimits>> make(LimitsOptions options, limits::OfficialStore* shared,
+  static Result<std::unique_ptr<PlatformLimits>> make(LimitsOptions options, const Shared& shared,
                                                       const Secret& person_key, Note note, const Clock& clock,
                                                       Logger log, Registry& metrics);
   ~PlatformLimits() override;
@@ -55,6 +64,9 @@ class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
   Result<std::size_t> reload_rules(const directory::Context& context) override;
   Result<bool> report_payment_order(const directory::Context& context, const api::PaymentOrder& order) override;
 
+  // Tells what was admitted here, hears what was admitted elsewhere; every tenth of a second, where buckets are shared.
+  Result<void> follow(Deadline deadline);
+
   // Reads the rules again. Errors: the old ones stay in force.
   Result<std::size_t> reload();
 
@@ -63,7 +75,8 @@ class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
   std::string name_of_payer(std::string_view payer_id) const;
 
  private:
-  PlatformLimits(LimitsOptions options, limits::OfficialStore* shared, std::shared_ptr<const limits::RuleSet> rules,
+  limits::MemoryStore::Figures buckets() const { return followed_ ? followed_->figures() : alone_.figures(); }
+  PlatformLimits(LimitsOptions options, const Shared& shared, std::shared_ptr<const limits::RuleSet> rules,
                  const Secret& person_key, Note note, const Clock& clock, Logger log, Registry& metrics);
   static Result<std::shared_ptr<const limits::RuleSet>> read_rules(const LimitsOptions& options);
 
@@ -71,7 +84,8 @@ class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
   const HmacKey payer_names_;
   const Note note_;
   const Clock& clock_;
-  limits::MemoryStore store_;
+  limits::MemoryStore alone_;
+  std::unique_ptr<limits::FollowedStore> followed_;  // null: this process is alone
   limits::Limiter limiter_;
   limits::OfficialMemoryStore official_store_;
   limits::OfficialLimits official_;
@@ -81,6 +95,9 @@ class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
 
 // A file of envoyproxy/ratelimit. Errors: invalid, with the file's name.
 Result<std::shared_ptr<const limits::RuleSet>> read_envoy_rules(const std::string& path);
+
+// What is wrong with the rules files that settings name, each fault with line and column.
+std::vector<FieldViolation> faults_of_rules(const Settings& settings);
 
 // The rules that hold where no file is given.
 std::string built_in_rules(std::int64_t per_ip_and_minute);

@@ -21,9 +21,9 @@ dir::Caller caller_of(dir::Roles roles, std::string subject = "joana") {
 dir::Context context_of(dir::Roles roles) { return {caller_of(roles), "test", Deadline::never()}; }
 
 struct World {
-  explicit World(LimitsOptions options = {}) {
+  explicit World(LimitsOptions options = {}, const PlatformLimits::Shared& shared = {}) {
     auto made = PlatformLimits::make(
-        std::move(options), nullptr, Secret(std::string(32, 'k')),
+        std::move(options), shared, Secret(std::string(32, 'k')),
         [this](const dir::Context&, std::string operation, std::string) {
           noted.push_back(operation);
           return Result<void>{};
@@ -55,6 +55,17 @@ TEST(PlatformLimits, users_have_their_own_limits_and_participants_those_of_the_r
   EXPECT_EQ(world.admitted({dir::Role::user}, "LookupKey", 10, "pedro"), 10);
   EXPECT_EQ(world.admitted({dir::Role::user}, "ListKeys", 900), 900);
   EXPECT_EQ(world.admitted({dir::Role::operator_}, "LookupKey", 4'000), 4'000);
+}
+
+TEST(PlatformLimits, processes_that_share_count_together) {
+  ManualClock clock;
+  limits::MemoryStore shared({}, clock);
+  World one({}, {nullptr, &shared, 4}), two({}, {nullptr, &shared, 4});
+  EXPECT_EQ(one.admitted({dir::Role::user}, "CreateKey", 70), 70);
+  EXPECT_EQ(two.admitted({dir::Role::user}, "CreateKey", 10), 10);
+  ASSERT_TRUE(one.limits->follow(Deadline::never()));
+  ASSERT_TRUE(two.limits->follow(Deadline::never()));
+  EXPECT_EQ(two.admitted({dir::Role::user}, "CreateKey", 70), 20);
 }
 
 TEST(PlatformLimits, an_address_pays_for_unknown_callers_only) {

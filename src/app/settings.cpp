@@ -333,6 +333,8 @@ class Loader {
     }
     read_file();
     for (const Setting& setting : table) take(setting);
+    if (sources_.faults_of_files)
+      for (FieldViolation& fault : sources_.faults_of_files(loaded_.settings)) faults_.push_back(std::move(fault));
     if (!faults_.empty()) {
       Error error = fail(Code::invalid, "BadSettings", std::to_string(faults_.size()) + " setting(s) are wrong");
       error.violations = std::move(faults_);

@@ -111,6 +111,8 @@ struct Loaded {
 struct Sources {
   std::function<std::optional<std::string>(const std::string& name)> environment;
   std::map<std::string, std::string> flags;  // by setting name (HTTP_PORT)
+  // What is wrong with the files that settings name; asked where settings are wrong too. Empty: they are not looked at.
+  std::function<std::vector<FieldViolation>(const Settings&)> faults_of_files{};
 };
 // Reads the file that CHAVEIRO_CONFIG or --config names, or chaveiro.yaml in the working directory where there is one.
 Result<Loaded> load_settings(const Sources& sources);

@@ -56,6 +56,7 @@ class OwnReader {
     if (const Yaml* it = node.find("priority")) made.priority = reader_.whole(*it, -1000, 1000).value_or(0);
     if (const Yaml* it = node.find("shadow"))
       made.weight = reader_.truth(*it).value_or(false) ? Weight::shadow : Weight::binding;
+    made.without_store = WithoutStore::share;  // no more than the limit, and nobody is refused for a store that is away
     if (const Yaml* it = node.find("without_store"))
       made.without_store = reader_.read(*it, parse_without_store).value_or(WithoutStore::deny);
     if (made.without_store == WithoutStore::allow && find_policy(made.name) != nullptr)

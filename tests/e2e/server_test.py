@@ -3,10 +3,12 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -239,6 +241,21 @@ class Settings(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         for name in ("HTTP_PORT", "GRPC_PORT", "CACHE_ENTRY_TTL"):
             self.assertIn(name, done.stderr)
+
+    def test_config_check_reads_the_rules_files_too(self):
+        with tempfile.TemporaryDirectory() as folder:
+            rules, envoy = pathlib.Path(folder, "rules.yaml"), pathlib.Path(folder, "envoy.yaml")
+            rules.write_text("rules:\n  - name: listing\n    limit: {amount: 1x, period: 1m}\n    colour: red\n")
+            envoy.write_text("domain: d\ndescriptors:\n  - key: a\n    rate_limit: {unit: fortnight, requests_per_unit: 1}\n")
+            files = {"RATE_LIMIT_RULES": str(rules), "RLS_RULES": str(envoy)}
+            done = self.run_plain("config", "check", environment={**files, "HTTP_PORT": "x"})
+            self.assertEqual(done.returncode, 2)
+            for fault in ("HTTP_PORT", "rules.yaml, line 3, column 21", "rules.yaml, line 4, column 5", "envoy.yaml, line 4"):
+                self.assertIn(fault, done.stderr)
+            done = self.run_plain("config", "check", environment={"RATE_LIMIT_RULES": str(rules) + ".none"})
+            self.assertIn("cannot read", done.stderr)
+            rules.write_text("rules:\n  - {name: listing, limit: {amount: 1, period: 1m}}\n")
+            self.assertEqual(self.run_plain("config", "check", environment={"RATE_LIMIT_RULES": str(rules)}).returncode, 0)
 
     def test_config_never_shows_a_secret(self):
         done = self.run_plain("config", environment={"JWT_SECRET": "0123456789abcdef0123456789abcdef"})

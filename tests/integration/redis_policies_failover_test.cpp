@@ -1,7 +1,9 @@
-// What official buckets a server forgets when it falls is said again to the one that takes over, and nothing is charged twice.
+// What buckets a server forgets when it falls is said again to the one that takes over, and nothing is charged twice.
 #include <gtest/gtest.h>
 
 #include "base/uuid.h"
+#include "clients/redis/limits_reapply.h"
+#include "clients/redis/limits_store.h"
 #include "clients/redis/official_reapply.h"
 #include "tests/support/redis_server.h"
 
@@ -121,6 +123,41 @@ TEST_F(PoliciesFailOver, what_a_replica_had_received_is_not_charged_twice) {
   EXPECT_EQ(balance_and_held(1), std::pair(46L, 3L));
   settle(open, not_found);
   EXPECT_EQ(balance_and_held(0), std::pair(59L, 0L));
+}
+
+// Our own limits: two processes, one server that comes back empty.
+TEST_F(PoliciesFailOver, buckets_of_our_own_limits_are_charged_again_and_by_one_process_only) {
+  tests::RedisServer server;
+  connect(server.url());
+  LimitsStore store({}, *client_, clock_);
+  LimitsReapply one({}, store, *client_, clock_, metrics_), two({}, store, *client_, clock_, metrics_);
+  tests::wait_until("both know their server", [&] { return one.watching() && two.watching(); });
+  std::vector<std::shared_ptr<const limits::Terms>> terms;
+  for (const auto algorithm :
+       {limits::Algorithm::token_bucket, limits::Algorithm::gcra, limits::Algorithm::sliding_window,
+        limits::Algorithm::fixed_window, limits::Algorithm::calendar})
+    terms.push_back(*limits::make_terms("r", {.algorithm = algorithm, .amount = 100, .period = 24h * 300}));
+  const auto room = [&](limits::Store& asked, std::size_t i, std::int64_t cost) {
+    const std::string key = "k" + std::to_string(i);
+    const limits::Ask ask{key, terms[i].get(), cost};
+    const auto verdict = asked.take({&ask, 1}, limits::Mode::take, soon());
+    EXPECT_TRUE(verdict) << verdict.error().message;
+    return verdict ? verdict->decisions[0].remaining : -1;
+  };
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    EXPECT_EQ(room(one, i, 50), 50);
+    EXPECT_EQ(room(two, i, 10), 40);
+  }
+  server.kill();
+  server.start();
+  tests::wait_until("both see another server", [&] { return one.server_changed() && two.server_changed(); });
+  ASSERT_TRUE(client_->wait_ready(soon()));
+  // The first knew of its own charges only, the second of both.
+  EXPECT_NEAR(static_cast<double>(room(one, 0, 0)), 50, 1) << "a forgetful server would have said 100";
+  EXPECT_NEAR(static_cast<double>(room(two, 0, 0)), 40, 2);
+  for (std::size_t i = 1; i < terms.size(); ++i) EXPECT_NEAR(static_cast<double>(room(two, i, 0)), 40, 2) << i;
+  EXPECT_EQ(*one.run_once(soon()), 0u);
+  EXPECT_EQ(*two.run_once(soon()), 0u);
 }
 
 }  // namespace

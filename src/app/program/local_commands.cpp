@@ -38,7 +38,7 @@ int show_config(const Session& session) {
 }
 
 int check_config(const Session& session) {
-  const Result<Loaded> loaded = session.load();
+  const Result<Loaded> loaded = session.load_with_files();
   if (!loaded) return Client::failed(loaded.error(), session.output), 2;
   for (const std::string& warning : loaded->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   print(session.output.json ? "{\"ok\":true}\n" : "every setting is right\n");
@@ -47,7 +47,7 @@ int check_config(const Session& session) {
 
 void add_config(CLI::App& root, Session& session) {
   CLI::App* config = root.add_subcommand("config", "show every setting, its value and where it comes from");
-  CLI::App* check = config->add_subcommand("check", "tell all faults of the settings at once");
+  CLI::App* check = config->add_subcommand("check", "tell all faults of the settings and of their rules files at once");
   for (CLI::App* command : {config, check})
     add_setting_flags(*command, session, {"HTTP_PORT", "GRPC_PORT", "METRICS_PORT", "DATABASE_URL"});
   config->callback([&session, check] {

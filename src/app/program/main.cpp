@@ -2,12 +2,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/limits.h"
 #include "app/program/print.h"
 #include "app/program/session.h"
 
 namespace chaveiro::app {
 
 Result<Loaded> Session::load() const { return load_settings({process_environment, flags}); }
+Result<Loaded> Session::load_with_files() const { return load_settings({process_environment, flags, faults_of_rules}); }
 
 int Session::with_client(const std::function<int(Client&)>& run) {
   const Result<Loaded> loaded = load();

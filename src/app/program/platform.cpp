@@ -29,6 +29,7 @@
 #include "base/process_metrics.h"
 #include "cache/invalidator.h"
 #include "clients/redis/idempotency_store.h"
+#include "clients/redis/limits_reapply.h"
 #include "clients/redis/limits_store.h"
 #include "clients/redis/official_reapply.h"
 #include "limits/leased_store.h"
@@ -102,7 +103,8 @@ struct Platform::Parts {
   std::unique_ptr<Storage> storage;
   // Null: limits are kept in memory.
   std::unique_ptr<redis::Client> state_redis;
-  std::unique_ptr<redis::LimitsStore> redis_limits;
+  std::unique_ptr<redis::LimitsStore> redis_limits, redis_caller_limits;
+  std::unique_ptr<redis::LimitsReapply> lasting_limits, lasting_caller_limits;
   std::unique_ptr<limits::LeasedStore> leased_limits;
   std::unique_ptr<redis::OfficialStore> redis_policies;
   std::unique_ptr<redis::OfficialReapply> lasting_policies;
@@ -140,8 +142,8 @@ struct Platform::Parts {
   std::unique_ptr<limits::Limiter> rls_limiter;
   std::unique_ptr<api::grpc::RlsServer> rls;
 
-  std::optional<Periodic> leases_worker, policies_worker, failover_worker, health_worker, claims_worker, figures_worker,
-      cache_worker, certificates_worker, invalidation_worker, storage_worker;
+  std::optional<Periodic> leases_worker, policies_worker, failover_worker, callers_worker, health_worker, claims_worker,
+      figures_worker, cache_worker, certificates_worker, invalidation_worker, storage_worker;
   std::optional<Periodic> events_loop;
   bool has_demonstration = false;
 
@@ -217,8 +219,15 @@ struct Platform::Parts {
     options.client_name = "chaveiro-limits";
     TRY(state_redis, redis::Client::create(std::move(options), {.log = logger.named("redis")}));
     redis_limits = std::make_unique<redis::LimitsStore>(redis::LimitsStoreOptions{}, *state_redis, clock);
-    leased_limits =
-        std::make_unique<limits::LeasedStore>(limits::LeasedStoreOptions{.nodes_max = nodes_max}, *redis_limits, clock);
+    redis_caller_limits = std::make_unique<redis::LimitsStore>(redis::LimitsStoreOptions{.prefix = "{limits}:callers|"},
+                                                               *state_redis, clock);
+    const auto lasting = [this](limits::Store& store) {
+      return std::make_unique<redis::LimitsReapply>(redis::LimitsReapplyOptions{}, store, *state_redis, clock, metrics);
+    };
+    lasting_limits = lasting(*redis_limits);
+    lasting_caller_limits = lasting(*redis_caller_limits);
+    leased_limits = std::make_unique<limits::LeasedStore>(limits::LeasedStoreOptions{.nodes_max = nodes_max},
+                                                          *lasting_limits, clock);
     redis_policies = std::make_unique<redis::OfficialStore>(redis::OfficialStoreOptions{}, *state_redis, clock);
     lasting_policies = std::make_unique<redis::OfficialReapply>(redis::OfficialReapplyOptions{}, *redis_policies,
                                                                 *state_redis, clock, metrics);
@@ -238,8 +247,9 @@ struct Platform::Parts {
            dir::Actor{context.caller.subject, context.correlation_id}, clock.now(), std::move(text)},
           context.deadline);
     };
-    TRY(limits, PlatformLimits::make(std::move(options), lasting_policies.get(), keyring.person_key(), note, clock,
-                                     logger.named("limits"), metrics));
+    TRY(limits, PlatformLimits::make(std::move(options),
+                                     {lasting_policies.get(), lasting_caller_limits.get(), state_redis ? nodes_max : 1},
+                                     keyring.person_key(), note, clock, logger.named("limits"), metrics));
     return {};
   }
 
@@ -378,8 +388,14 @@ struct Platform::Parts {
                                 if (again > 0)
                                   logger.warn("another Redis answers: reservations of the last seconds were said again",
                                               {{"reservations", again}});
+                                TRY_VOID(lasting_limits->run_once(deadline));
+                                TRY_VOID(lasting_caller_limits->run_once(deadline));
                                 return {};
                               });
+      callers_worker.emplace(
+          PeriodicOptions{
+              .name = "callers", .interval = std::chrono::milliseconds{100}, .run_time_max = std::chrono::seconds{1}},
+          clock, logger.named("limits"), [this](Deadline deadline) { return limits->follow(deadline); });
     }
     if (leased_limits) {
       leases_worker.emplace(PeriodicOptions{.name = "leases", .interval = std::chrono::seconds{1}}, clock,
@@ -517,9 +533,9 @@ bool Platform::stop(Deadline deadline) {
   Parts& parts = *parts_;
   parts.health->drain();
   parts.grpc->not_ready();
-  for (auto* worker : {&parts.leases_worker, &parts.policies_worker, &parts.failover_worker, &parts.claims_worker,
-                       &parts.figures_worker, &parts.health_worker, &parts.cache_worker, &parts.certificates_worker,
-                       &parts.storage_worker}) {
+  for (auto* worker : {&parts.leases_worker, &parts.policies_worker, &parts.failover_worker, &parts.callers_worker,
+                       &parts.claims_worker, &parts.figures_worker, &parts.health_worker, &parts.cache_worker,
+                       &parts.certificates_worker, &parts.storage_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   *parts.events_worker.lock() = nullptr;

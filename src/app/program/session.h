@@ -32,6 +32,7 @@ struct Session {
   std::function<int()> action;  // of the command that was given
 
   Result<Loaded> load() const;
+  Result<Loaded> load_with_files() const;  // the rules files that settings name are looked at too
   // Calls `run` with a connected client, or prints why there is none.
   int with_client(const std::function<int(Client&)>& run);
 };

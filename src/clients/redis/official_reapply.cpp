@@ -3,49 +3,15 @@
 #include <utility>
 
 namespace chaveiro::redis {
-namespace {
-
-std::string run_id_of(const std::string& info) {
-  constexpr std::string_view name = "run_id:";
-  const std::size_t at = info.find(name);
-  if (at == std::string::npos) return {};
-  return info.substr(at + name.size(), info.find_first_of("\r\n", at) - at - name.size());
-}
-
-}  // namespace
-
 OfficialReapply::OfficialReapply(OfficialReapplyOptions options, redis::OfficialStore& store, Client& client,
                                  const Clock& clock, Registry& metrics)
     : options_(std::move(options)),
       store_(store),
       clock_(clock),
       said_again_(metrics.counter("dict_policy_said_again_total",
-                                  "Reservations of official buckets that were said again after a fail-over.", {})) {
-  DedicatedOptions watch{.name = "policies-watch", .key = options_.prefix};
-  watch.setup.push_back(Command("INFO", "server"));
-  watch.on_up = [this](const Endpoint&, const std::vector<Value>& replies) {
-    if (!replies.empty()) heard_from(replies.front().text);
-  };
-  watch_ = client.dedicate(std::move(watch));
-}
-OfficialReapply::~OfficialReapply() { watch_.reset(); }
-
-void OfficialReapply::heard_from(const std::string& info) {
-  const std::string run_id = run_id_of(info);
-  if (run_id.empty()) return;
-  memory_.with([&](Memory& it) {
-    if (!it.run_id.empty() && it.run_id != run_id) ++it.changes;
-    it.run_id = run_id;
-  });
-}
-
-bool OfficialReapply::server_changed() const {
-  return memory_.with([](const Memory& it) { return it.changed(); });
-}
-
-bool OfficialReapply::watching() const {
-  return memory_.with([](const Memory& it) { return !it.run_id.empty(); });
-}
+                                  "Reservations of official buckets that were said again after a fail-over.", {})),
+      watch_(client, "policies-watch", options_.prefix) {}
+OfficialReapply::~OfficialReapply() = default;
 
 void OfficialReapply::remember(Step step) {
   memory_.with([&](Memory& it) {
@@ -98,29 +64,19 @@ Result<void> OfficialReapply::say_again(const Step& step, Deadline deadline) {
 }
 
 Result<std::size_t> OfficialReapply::run_once(Deadline deadline) {
-  std::vector<Step> steps;
-  std::uint64_t change = 0;
-  {
-    auto it = memory_.lock();
-    if (it->saying && !it.wait(deadline, [](const Memory& now) { return !now.saying; }))
-      return fail(Code::deadline, "DeadlineExceeded",
-                  "the official buckets are still being repaired after a fail-over");
-    if (!it->changed()) return std::size_t{0};
-    it->saying = true;
-    change = it->changes;
-    for (const auto& step : it->oldest_first) steps.push_back(*step);
-  }
-  Result<void> said;
-  for (const Step& step : steps)
-    if (said) said = say_again(step, deadline);
-  memory_.with([&](Memory& it) {
-    it.saying = false;
-    if (said) it.answered = change;
+  std::size_t count = 0;
+  const auto said = watch_.repair(deadline, [&]() -> Result<void> {
+    std::vector<Step> steps;
+    memory_.with([&](const Memory& it) {
+      for (const auto& step : it.oldest_first) steps.push_back(*step);
+    });
+    for (const Step& step : steps) TRY_VOID(say_again(step, deadline));
+    count = steps.size();
+    return {};
   });
-  memory_.notify_all();
-  if (!said) return std::move(said).error();
-  said_again_.add(steps.size());
-  return steps.size();
+  if (!said) return said.error();
+  said_again_.add(count);
+  return count;
 }
 
 }  // namespace chaveiro::redis

@@ -19,8 +19,8 @@
 
 #include "base/guarded.h"
 #include "base/metrics.h"
-#include "clients/redis/client.h"
 #include "clients/redis/official_store.h"
+#include "clients/redis/server_watch.h"
 
 namespace chaveiro::redis {
 
@@ -58,8 +58,8 @@ class OfficialReapply final : public limits::OfficialStore {
   // Says again what may be lost, if the server has changed. To be called now and then too, for a process that reserves nothing more.
   // Answers how many reservations were said again.
   Result<std::size_t> run_once(Deadline deadline);
-  bool server_changed() const;
-  bool watching() const;  // has a server been heard of?
+  bool server_changed() const { return watch_.changed(); }
+  bool watching() const { return watch_.watching(); }
 
  private:
   enum class End : std::uint8_t { none = 1, settled, late };
@@ -75,13 +75,7 @@ class OfficialReapply final : public limits::OfficialStore {
   struct Memory {
     std::deque<std::shared_ptr<Step>> oldest_first;
     std::unordered_map<std::string, std::shared_ptr<Step>> by_id;
-    std::string run_id;          // of the server that answered last; "": none yet
-    std::uint64_t changes = 0;   // of the server
-    std::uint64_t answered = 0;  // changes after which everything was said again
-    bool saying = false;
-    bool changed() const { return changes != answered; }
   };
-  void heard_from(const std::string& info);
   void remember(Step step);
   Result<void> say_again(const Step& step, Deadline deadline);
 
@@ -90,7 +84,7 @@ class OfficialReapply final : public limits::OfficialStore {
   const Clock& clock_;
   Counter& said_again_;
   Guarded<Memory> memory_;
-  std::unique_ptr<Dedicated> watch_;
+  ServerWatch watch_;
 };
 
 }  // namespace chaveiro::redis
