@@ -9,7 +9,7 @@ build_packages=(
   g++ cmake ninja-build ccache mold git python3
   libssl-dev libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libsqlite3-dev libpq-dev libyaml-cpp-dev libspdlog-dev libcli11-dev liblz4-dev libzstd-dev
+  libsqlite3-dev libpq-dev libyaml-cpp-dev libspdlog-dev libcli11-dev liblz4-dev libzstd-dev libmimalloc-dev
   libgtest-dev libgmock-dev libbenchmark-dev libtbb-dev libnghttp2-dev
 )
 java=openjdk-17-jre-headless

@@ -95,8 +95,8 @@ Result<std::vector<std::string>> FaultDisk::list(const std::string& folder) {
 }
 
 Result<std::unique_ptr<events::log::DiskFile>> FaultDisk::open(const std::string& path) {
-  const std::uint64_t generation = *generation_.lock();
   auto files = files_.lock();
+  const std::uint64_t generation = *generation_.lock();
   auto& inode = (*files)[path];
   if (!inode) {
     inode = std::make_shared<Guarded<Inode>>();
@@ -128,20 +128,21 @@ Result<void> FaultDisk::replace(const std::string& path, std::string_view conten
   if (!has_room(content.size())) return file_error("write", path, ENOSPC);
   if (syncs_fail()) return file_error("sync", path, EIO);
   const auto inode = std::make_shared<Guarded<Inode>>();
+  auto files = files_.lock();
   {
     auto fresh = inode->lock();
     fresh->content = fresh->on_disk = std::string(content);
     fresh->generation = *generation_.lock();
     fresh->name_synced = true;
   }
-  (*files_.lock())[path] = inode;
+  (*files)[path] = inode;
   return {};
 }
 
 void FaultDisk::cut_power() {
-  const std::uint64_t generation = ++*generation_.lock();
   auto random = random_.lock();
   auto files = files_.lock();
+  const std::uint64_t generation = ++*generation_.lock();  // with the files: none may be opened in between and be of neither
   for (auto at = files->begin(); at != files->end();) {
     const auto held = at->second;  // until its lock is given back
     auto old = held->lock();
