@@ -142,7 +142,8 @@ Result<void> FaultDisk::replace(const std::string& path, std::string_view conten
 void FaultDisk::cut_power() {
   auto random = random_.lock();
   auto files = files_.lock();
-  const std::uint64_t generation = ++*generation_.lock();  // with the files: none may be opened in between and be of neither
+  const std::uint64_t generation =
+      ++*generation_.lock();  // with the files: none may be opened in between and be of neither
   for (auto at = files->begin(); at != files->end();) {
     const auto held = at->second;  // until its lock is given back
     auto old = held->lock();

@@ -2,29 +2,63 @@
 
 #include <google/protobuf/empty.pb.h>
 
+#include <climits>
+
 namespace chaveiro::api::grpc {
 
 using Reactor = CoreService::Reactor;
 using Context = CoreService::Context;
 
+namespace {
+
+Result<void> decode(const ::grpc::ByteBuffer& bytes, core::LookupKeyRequest& into) {
+  ::grpc::Slice slice;
+  if (!bytes.TrySingleSlice(&slice).ok() && !bytes.DumpToSingleSlice(&slice).ok())
+    return fail(Code::invalid, "RequestInvalid", "the message could not be read");
+  if (slice.size() > INT_MAX || !into.ParseFromArray(slice.begin(), static_cast<int>(slice.size())))
+    return fail(Code::invalid, "RequestInvalid", "the message is no LookupKeyRequest");
+  return {};
+}
+
+::grpc::ByteBuffer encode(const core::LookupKeyResponse& message) {
+  grpc_slice bytes = ::grpc_slice_malloc(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(GRPC_SLICE_START_PTR(bytes));
+  const ::grpc::Slice slice(bytes, ::grpc::Slice::STEAL_REF);
+  return {&slice, 1};
+}
+
+}  // namespace
+
 // A hit in memory is answered here and now; whatever may wait goes to the pool.
-Reactor* CoreService::LookupKey(Context* context, const core::LookupKeyRequest* in, core::LookupKeyResponse* out) {
+Reactor* CoreService::LookupKey(Context* context, const ::grpc::ByteBuffer* bytes, ::grpc::ByteBuffer* answer) {
+  // Used again and again: a message keeps the memory of its fields.
+  static thread_local core::LookupKeyRequest in;
+  static thread_local core::LookupKeyResponse out;
   Reactor* reactor = context->DefaultReactor();
   const auto flight = std::make_shared<Flight>(services_, *context, Route{"LookupKey"});
   if (const auto& admitted = flight->call().admitted(); !admitted) {
     reactor->Finish(flight->end(admitted));
     return reactor;
   }
-  bool answered = false;
+  bool answered = true;
   const Result<void> outcome = caught([&]() -> Result<void> {
-    auto found = look_up_in_memory(flight->handling(), *in, *out);
+    TRY_VOID(decode(*bytes, in));
+    out.Clear();
+    auto found = look_up_in_memory(flight->handling(), in, out);
     answered = found.has_value();
     return answered ? std::move(*found) : Result<void>();
   });
-  if (answered || !outcome)
+  if (answered) {
+    if (outcome) *answer = encode(out);
     reactor->Finish(flight->end(outcome));
-  else
-    run_on_pool(flight, *reactor, *in, *out, look_up_key);
+    return reactor;
+  }
+  run_on_pool(flight, *reactor, [flight = flight.get(), asked = in, answer]() -> Result<void> {
+    core::LookupKeyResponse found;
+    TRY_VOID(look_up_key(flight->handling(), asked, found));
+    *answer = encode(found);
+    return {};
+  });
   return reactor;
 }
 

@@ -1,6 +1,7 @@
 // api/grpc/core_service.h
 //
-// dict.core.v1.CoreDictService on gRPC's callback interface: each rpc is a route to its handler (handlers.h).
+// dict.core.v1.CoreDictService on gRPC's callback interface: each rpc is a route to its handler (handlers.h). The look-up takes and gives
+// bytes, for gRPC allocates and copies more to decode and encode a message than the look-up itself does.
 //
 // Threads: any number at once; a look-up is tried on the thread that read it, all else goes to the pool.
 #pragma once
@@ -11,7 +12,9 @@
 
 namespace chaveiro::api::grpc {
 
-class CoreService final : public core::CoreDictService::CallbackService {
+using ServiceOfBytes = core::CoreDictService::WithRawCallbackMethod_LookupKey<core::CoreDictService::CallbackService>;
+
+class CoreService final : public ServiceOfBytes {
  public:
   explicit CoreService(const Services& services) : services_(services) {}
 
@@ -45,7 +48,8 @@ class CoreService final : public core::CoreDictService::CallbackService {
                               core::ConfirmPortabilityResponse* out) override;
   Reactor* CancelPortability(Context* context, const core::CancelPortabilityRequest* in,
                              core::CancelPortabilityResponse* out) override;
-  Reactor* LookupKey(Context* context, const core::LookupKeyRequest* in, core::LookupKeyResponse* out) override;
+  using ServiceOfBytes::LookupKey;
+  Reactor* LookupKey(Context* context, const ::grpc::ByteBuffer* in, ::grpc::ByteBuffer* out) override;
   Reactor* LookupKeys(Context* context, const core::LookupKeysRequest* in, core::LookupKeysResponse* out) override;
   Reactor* ReportPaymentOrder(Context* context, const core::ReportPaymentOrderRequest* in,
                               core::ReportPaymentOrderResponse* out) override;

@@ -84,14 +84,13 @@ Result<void> caught(Work&& work) {
   }
 }
 
-// Runs the handler on the pool. `flight` was admitted.
-template <class Request, class Response>
-void run_on_pool(const std::shared_ptr<Flight>& flight, ::grpc::ServerUnaryReactor& reactor, const Request& request,
-                 Response& response, Result<void> (*handler)(Handling&, const Request&, Response&)) {
-  const auto job = [flight, &reactor, &request, &response, handler](Turn turn) {
+// Runs `work`, a Result<void>(), on the pool and ends the call with what it gives. `flight` was admitted.
+template <class Work>
+void run_on_pool(const std::shared_ptr<Flight>& flight, ::grpc::ServerUnaryReactor& reactor, Work work) {
+  const auto job = [flight, &reactor, work = std::move(work)](Turn turn) {
     Result<void> outcome =
         flight->cancelled() ? Result<void>(fail(Code::cancelled, "", "the caller gave up")) : turned(turn);
-    if (outcome) outcome = caught([&] { return handler(flight->handling(), request, response); });
+    if (outcome) outcome = caught(work);
     reactor.Finish(flight->end(outcome));
   };
   if (auto entered = flight->enter(); !entered) return reactor.Finish(flight->end(entered));
@@ -109,7 +108,9 @@ template <class Request, class Response>
   if (const auto& admitted = flight->call().admitted(); !admitted)
     reactor->Finish(flight->end(admitted));
   else
-    run_on_pool(flight, *reactor, *request, *response, handler);
+    run_on_pool(flight, *reactor, [flight = flight.get(), request, response, handler] {
+      return handler(flight->handling(), *request, *response);
+    });
   return reactor;
 }
 
