@@ -1,8 +1,10 @@
-# find_package(chaveiro): chaveiro::base, chaveiro::cache, chaveiro::limits, chaveiro::redis. What they link is looked for here.
+# find_package(chaveiro): chaveiro::base, chaveiro::cache, chaveiro::limits, chaveiro::redis, chaveiro::pulsar. What they link is looked for here.
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 find_dependency(OpenSSL)
 find_dependency(PkgConfig)
 find_dependency(yaml-cpp)
+find_dependency(Boost 1.81 COMPONENTS json)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 include(${CMAKE_CURRENT_LIST_DIR}/chaveiro-targets.cmake)

@@ -18,6 +18,14 @@ foreach(name redis_basic redis_pipeline redis_stream redis_cluster)
   add_dependencies(redis_client_test example_${name})
 endforeach()
 
+# On the real broker of the tests (cmake/room.cmake).
+add_executable(example_pulsar_basic examples/pulsar_basic/main.cpp)
+target_link_libraries(example_pulsar_basic PRIVATE chaveiro_clients_pulsar)
+target_compile_options(example_pulsar_basic PRIVATE ${CHAVEIRO_WARNINGS})
+set_target_properties(example_pulsar_basic PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples_in_tree)
+add_test(NAME Examples.pulsar_basic COMMAND sh -c "exec $<TARGET_FILE:example_pulsar_basic> $(sed -n 1,2p ${CMAKE_BINARY_DIR}/pulsar/url)")
+set_tests_properties(Examples.pulsar_basic PROPERTIES TIMEOUT 120 FIXTURES_REQUIRED pulsar)
+
 set(events_examples_rooms chaveiro_events_log)
 set(events_outbox_rooms chaveiro_clients_memory)
 foreach(name events_produce events_consume events_dead_letters events_outbox)

@@ -1,9 +1,10 @@
 # `cmake --install build/release --component library --prefix DIR`: the rooms that are of use alone, so that another project says
-# find_package(chaveiro) and links chaveiro::cache or chaveiro::redis. Headers are included as "cache/memory.h".
+# find_package(chaveiro) and links chaveiro::cache, chaveiro::redis or chaveiro::pulsar. Headers are included as "cache/memory.h".
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 # A room's folder, and the name that others link it by.
-foreach(room base=base cache=cache limits=limits net=net clients/redis/wire=redis_wire clients/redis=redis)
+foreach(room base=base cache=cache limits=limits net=net events=events clients/redis/wire=redis_wire clients/redis=redis
+        clients/pulsar/wire=pulsar_wire clients/pulsar=pulsar)
   string(REPLACE "=" ";" room ${room})
   list(GET room 0 folder)
   list(GET room 1 name)

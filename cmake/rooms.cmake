@@ -24,7 +24,8 @@ chaveiro_room(events DEPS base LIBS Boost::json)
 chaveiro_room(events_log DIR src/events/log DEPS events)
 if(CHAVEIRO_TESTS)
   chaveiro_test(event_bus_log_contract_test SOURCES tests/contract/event_bus_log_test.cpp LIBS chaveiro_events_log)
-  chaveiro_test(event_log_power_test SOURCES tests/integration/event_log_power_test.cpp tests/integration/fault_disk.cpp
+  chaveiro_test(event_log_power_test SOURCES tests/integration/event_log_power_test.cpp tests/integration/event_move_test.cpp
+                tests/integration/fault_disk.cpp
                 LIBS chaveiro_events_log)
 endif()
 chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
@@ -65,7 +66,7 @@ if(CHAVEIRO_TESTS)
   target_compile_definitions(store_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:store_kill_child>")
   add_dependencies(store_kill_test store_kill_child)
   add_executable(event_kill_child tests/integration/event_kill_child.cpp)
-  target_link_libraries(event_kill_child PRIVATE chaveiro_clients_sqlite chaveiro_events_log)
+  target_link_libraries(event_kill_child PRIVATE chaveiro_clients_pulsar chaveiro_clients_sqlite chaveiro_events_log)
   target_include_directories(event_kill_child PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_options(event_kill_child PRIVATE ${CHAVEIRO_WARNINGS})
   # kill -9 does not test the disk, whose syncs (2,300 in five kills a step) would make most of the time.
@@ -77,6 +78,10 @@ if(CHAVEIRO_TESTS)
                 ENVIRONMENT ${event_kill_environment})
   target_compile_definitions(event_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:event_kill_child>")
   add_dependencies(event_kill_test event_kill_child)
+  # The same over the broker. The long form: EVENT_KILLS=50.
+  add_test(NAME event_kill_pulsar COMMAND event_kill_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(event_kill_pulsar PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 300 LABELS slow
+                       ENVIRONMENT "EVENT_KILLS=1;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url")
   chaveiro_test(memory_tier_contract_test SOURCES tests/contract/memory_tier_test.cpp LIBS chaveiro_cache)
   chaveiro_test(sqlite_tier_contract_test SOURCES tests/contract/sqlite_tier_test.cpp LIBS chaveiro_clients_sqlite)
 endif()
@@ -162,8 +167,8 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api cache directory events events_log limits clients_memory clients_postgres clients_redis clients_sqlite LIBS Boost::json
-              yaml-cpp)
+chaveiro_room(app DEPS api cache directory events events_log limits clients_memory clients_postgres clients_pulsar clients_redis clients_sqlite
+              LIBS Boost::json yaml-cpp)
 if(CHAVEIRO_TESTS)
   chaveiro_postgres_test(postgres_copy_test SOURCES tests/integration/postgres_copy_test.cpp LIBS chaveiro_app)
 endif()
@@ -175,8 +180,8 @@ if(CHAVEIRO_TESTS)
                   LIBS chaveiro_api_grpc chaveiro_clients_memory chaveiro_proto gRPC::grpc++ OpenSSL::Crypto)
   endif()
   chaveiro_test(import_test SOURCES tests/integration/import_test.cpp LIBS chaveiro_app)
-  chaveiro_test(record_cache_test SOURCES tests/integration/record_cache_test.cpp tests/simulation/directory_world.cpp
-                tests/simulation/store_memory.cpp LIBS chaveiro_app Boost::json)
+  chaveiro_test(record_cache_test SOURCES tests/integration/record_cache_test.cpp tests/integration/responses_test.cpp
+                tests/simulation/directory_world.cpp tests/simulation/store_memory.cpp LIBS chaveiro_app Boost::json)
   add_executable(record_cache_sqlite tests/integration/record_cache_test.cpp tests/simulation/directory_world.cpp
                  tests/simulation/store_sqlite.cpp)
   target_link_libraries(record_cache_sqlite PRIVATE chaveiro_app GTest::gtest_main)
@@ -236,6 +241,10 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.postgres PROPERTIES TIMEOUT 300 LABELS e2e
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
+  # Events through a broker, with Pulsar's own Python client on the other side.
+  add_test(NAME e2e.pulsar COMMAND ${Python3_EXECUTABLE} -m unittest -v pulsar_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  set_tests_properties(e2e.pulsar PROPERTIES TIMEOUT 300 LABELS e2e FIXTURES_REQUIRED pulsar
+                       ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1;PYTHONPATH=${CMAKE_SOURCE_DIR}/.cache/pulsar/python;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url")
   # Several nodes on one PostgreSQL and one Redis.
   add_test(NAME e2e.cache_nodes COMMAND ${Python3_EXECUTABLE} with_postgres.py cache_nodes_test
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)

@@ -84,13 +84,16 @@ ev::Handlers response_handlers(dir::Store& store, dir::Claims& claims, const Clo
 // In the order of building; it goes back from the end.
 struct EventService::Open {
   ev::log::LocalDisk disk;
-  std::unique_ptr<ev::log::LogBus> log;
+  std::unique_ptr<ev::log::LogBus> log;  // or
+  std::shared_ptr<void> lock;            // of the folder, and
+  clients::pulsar::PulsarBus* pulsar = nullptr;
+  std::optional<ev::RenamedBus> renamed;
   std::optional<ev::MeteredBus> bus;
   std::unique_ptr<ev::ConsumerMemory> memory;
   std::optional<ev::Relay> relay;
   std::optional<ev::Consumer> responses;
   std::unique_ptr<ev::DeadLetterDesk> desk;
-  std::optional<SteadyTime> looked_for_gaps, told_figures;  // a clock that is set back holds nothing up
+  std::optional<SteadyTime> looked_for_gaps, told_figures, told_lags;  // a clock that is set back holds nothing up
 };
 
 EventService::EventService(EventServiceOptions options, dir::Store& store, dir::Claims& claims, const Clock& clock,
@@ -104,24 +107,70 @@ EventService::EventService(EventServiceOptions options, dir::Store& store, dir::
 
 EventService::~EventService() = default;
 
-Result<std::shared_ptr<EventService::Open>> EventService::open(Deadline deadline) {
-  auto made = std::make_shared<Open>();
-  if (options_.folder.empty()) {
-    made->log = ev::log::LogBus::in_memory(clock_);
+Result<void> EventService::open_bus(Open& made, Deadline deadline) const {
+  ev::TopicOptions topic_options;
+  topic_options.partitions = options_.partitions;
+  if (options_.pulsar) {
+    // Two relays of one outbox would fence each other off for ever.
+    if (!options_.folder.empty()) {
+      TRY_VOID(made.disk.make_folder(options_.folder));
+      TRY(made.lock, made.disk.lock_folder(options_.folder));
+    }
+    TRY(auto bus, clients::pulsar::PulsarBus::make(options_.pulsar->bus, log_.named("events.pulsar")));
+    made.pulsar = bus.get();
+    made.renamed.emplace(std::move(bus), options_.pulsar->topics, options_.pulsar->subscriptions);
+    made.bus.emplace(*made.renamed, clock_, metrics_);
+  } else if (options_.folder.empty()) {
+    made.log = ev::log::LogBus::in_memory(clock_);
+    topic_options.retention_time = std::chrono::hours{1};
+    topic_options.retention_bytes = 16u << 20;
+    made.bus.emplace(*made.log, clock_, metrics_);
   } else {
     ev::log::LogOptions log_options;
     log_options.folder = options_.folder;
-    TRY(made->log, ev::log::LogBus::open(log_options, made->disk, clock_, log_.named("events.log")));
+    TRY(made.log, ev::log::LogBus::open(log_options, made.disk, clock_, log_.named("events.log")));
+    made.bus.emplace(*made.log, clock_, metrics_);
   }
-  ev::TopicOptions topic_options;
-  topic_options.partitions = options_.partitions;
-  if (options_.folder.empty()) {
-    topic_options.retention_time = std::chrono::hours{1};
-    topic_options.retention_bytes = 16u << 20;
+  for (const std::string_view topic : ev::topics::all) {
+    const auto created = made.bus->create_topic(std::string(topic), topic_options, deadline);
+    // Neighbours may have made it with as many partitions as they like.
+    if (!created && !(made.pulsar != nullptr && created.error().reason == "TopicDiffers")) return created;
   }
-  for (const std::string_view topic : ev::topics::all)
-    TRY_VOID(made->log->create_topic(std::string(topic), topic_options, deadline));
-  made->bus.emplace(*made->log, clock_, metrics_);
+  if (made.pulsar == nullptr) return {};
+  // Without a subscription a broker keeps nothing for those who come later.
+  return made.pulsar->make_subscription(made.renamed->topic_name(ev::topics::vsync_events),
+                                        std::string(ev::subscriptions::vsync), deadline);
+}
+
+Result<void> EventService::open_consumers(Open& made, Deadline deadline) const {
+  if (ev::Inbox* const inbox = store_.inbox()) {
+    ev::ConsumerOptions consuming;
+    consuming.topics = {std::string(ev::topics::responses_in)};
+    consuming.subscription = ev::subscriptions::responses;
+    consuming.dead_letter_topic = ev::topics::dead_letters;
+    consuming.tries_max = response_tries_max;
+    consuming.workers = 2;
+    if (options_.pulsar) consuming.type = options_.pulsar->type;
+    if (consuming.type == ev::SubscriptionType::shared)
+      log_.warn("PULSAR_CONSUMER_TYPE is shared: answers about one key may be applied in any order");
+    made.responses.emplace(std::move(consuming), response_handlers(store_, claims_, clock_), *made.bus, *inbox,
+                           *made.memory, clock_, log_.named("events.responses"), metrics_);
+    TRY_VOID(made.responses->open(deadline));
+  }
+  TRY(made.desk, ev::DeadLetterDesk::open(
+                     {.topic = std::string(ev::topics::dead_letters)}, *made.bus, clock_,
+                     [it = &made](const ev::DeadLetter& letter, Deadline until) -> Result<void> {
+                       if (it->responses && letter.subscription == ev::subscriptions::responses)
+                         return it->responses->discarded(letter, until);
+                       return {};
+                     },
+                     deadline));
+  return {};
+}
+
+Result<std::shared_ptr<EventService::Open>> EventService::open(Deadline deadline) {
+  auto made = std::make_shared<Open>();
+  TRY_VOID(open_bus(*made, deadline));
   if (options_.memory_path.empty()) {
     made->memory = ev::memory_consumer_memory();
   } else {
@@ -131,25 +180,7 @@ Result<std::shared_ptr<EventService::Open>> EventService::open(Deadline deadline
     made->relay.emplace(
         ev::RelayOptions{.copies = {{std::string(ev::topics::key_events), std::string(ev::topics::vsync_events)}}},
         *outbox, *made->bus, nullptr, log_.named("events.relay"));
-  if (ev::Inbox* const inbox = store_.inbox()) {
-    ev::ConsumerOptions consuming;
-    consuming.topics = {std::string(ev::topics::responses_in)};
-    consuming.subscription = ev::subscriptions::responses;
-    consuming.dead_letter_topic = ev::topics::dead_letters;
-    consuming.tries_max = response_tries_max;
-    consuming.workers = 2;
-    made->responses.emplace(std::move(consuming), response_handlers(store_, claims_, clock_), *made->bus, *inbox,
-                            *made->memory, clock_, log_.named("events.responses"), metrics_);
-    TRY_VOID(made->responses->open(deadline));
-  }
-  TRY(made->desk, ev::DeadLetterDesk::open(
-                      {.topic = std::string(ev::topics::dead_letters)}, *made->bus, clock_,
-                      [it = made.get()](const ev::DeadLetter& letter, Deadline until) -> Result<void> {
-                        if (it->responses && letter.subscription == ev::subscriptions::responses)
-                          return it->responses->discarded(letter, until);
-                        return {};
-                      },
-                      deadline));
+  TRY_VOID(open_consumers(*made, deadline));
   if (made->responses) made->responses->start();
   return made;
 }
@@ -166,7 +197,8 @@ Result<void> EventService::run_once(Deadline deadline) {
     // Another process has the log, as during an upgrade: it relays what we commit, too.
     if (!opened && opened.error().reason == "FolderInUse") return {};
     TRY(now, std::move(opened));
-    log_.info("the event log is open", {{"messages", now->log->recovered().messages}});
+    if (now->log) log_.info("the event log is open", {{"messages", now->log->recovered().messages}});
+    if (now->pulsar != nullptr) log_.info("events go through Pulsar");
   }
   if (now->relay) TRY_VOID(now->relay->run_once(deadline));
   const SteadyTime at = clock_.steady();
@@ -177,18 +209,38 @@ Result<void> EventService::run_once(Deadline deadline) {
   }
   if (!now->looked_for_gaps || at - *now->looked_for_gaps > std::chrono::minutes{1}) {
     now->looked_for_gaps = at;
-    if (options_.folder.empty()) TRY_VOID(now->log->maintain(deadline));
+    if (options_.folder.empty() && now->log) TRY_VOID(now->log->maintain(deadline));
     if (now->responses) TRY_VOID(now->responses->look_for_gaps(deadline));
   }
   return {};
 }
 
-Result<void> EventService::tell_figures(Open& now, Deadline deadline) {
-  for (const auto& behind : now.log->lags())
+Result<void> EventService::tell_lags(Open& now, Deadline deadline) {
+  const auto tell = [&](const std::string& topic, const std::string& subscription, const ev::Lag& lag) {
     metrics_
         .gauge("pulsar_consumer_lag", "Messages that a subscription has not acknowledged.",
-               {{"topic", behind.topic}, {"subscription", behind.name}})
-        .set(static_cast<double>(behind.lag.messages));
+               {{"topic", topic}, {"subscription", subscription}})
+        .set(static_cast<double>(lag.messages));
+  };
+  if (now.log)
+    for (const auto& behind : now.log->lags()) tell(behind.topic, behind.name, behind.lag);
+  if (now.pulsar == nullptr) return {};
+  // The broker is asked by its administration, which is not for every second.
+  const SteadyTime at = clock_.steady();
+  if (now.told_lags && at - *now.told_lags < std::chrono::seconds{10}) return {};
+  now.told_lags = at;
+  for (const auto& [topic, subscription] : {std::pair(ev::topics::responses_in, ev::subscriptions::responses),
+                                            std::pair(ev::topics::vsync_events, ev::subscriptions::vsync),
+                                            std::pair(ev::topics::dead_letters, ev::subscriptions::dead_letters)}) {
+    const std::string name = now.renamed->subscription_name(subscription);
+    TRY(const ev::Lag lag, now.pulsar->lag(now.renamed->topic_name(topic), name, deadline));
+    tell(std::string(topic), name, lag);
+  }
+  return {};
+}
+
+Result<void> EventService::tell_figures(Open& now, Deadline deadline) {
+  TRY_VOID(tell_lags(now, deadline));
   if (store_.outbox() != nullptr) {
     TRY(const ev::OutboxDepth waiting, store_.outbox()->depth(deadline));
     metrics_.gauge("events_outbox_depth", "Events that were stored and not yet published.")
@@ -200,6 +252,12 @@ Result<void> EventService::tell_figures(Open& now, Deadline deadline) {
   const double age = dead.oldest ? std::chrono::duration<double>(clock_.now() - *dead.oldest).count() : 0.0;
   metrics_.gauge("events_dead_letters_oldest_seconds", "Age of the oldest dead letter; 0: there is none.").set(age);
   return {};
+}
+
+Result<void> EventService::check(Deadline deadline) {
+  const auto now = state_.lock()->open;
+  if (!now) return fail(Code::unavailable, "EventsUnavailable", "events wait in the outbox");
+  return now->pulsar == nullptr ? Result<void>{} : now->pulsar->check(deadline);
 }
 
 void EventService::stop(Deadline deadline) {

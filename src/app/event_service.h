@@ -1,9 +1,10 @@
 // app/event_service.h
 //
-// Everything about events in one running platform: the bus (the embedded log in the data folder), the relay that publishes what commits
-// left in the outbox, the consumers, the dead letters, and the metrics of all that.
+// Everything about events in one running platform: the bus (the embedded log in the data folder, or an Apache Pulsar broker), the relay
+// that publishes what commits left in the outbox, the consumers, the dead letters, and the metrics of all that.
 //
-// One process at a time has the log of a data folder; a second one (during an upgrade) goes on without, and takes over when it is free.
+// One process at a time has the events of a data folder; a second one (during an upgrade) goes on without, and takes over when they are
+// free. While the broker is away events wait in the outbox.
 //
 // Threads: any. run_once() by one worker.
 // Errors:  open faults are tried again and logged; nothing here keeps the platform from serving.
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "app/pulsar.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "directory/claims.h"
@@ -22,9 +24,10 @@
 namespace chaveiro::app {
 
 struct EventServiceOptions {
-  std::string folder;       // of the embedded log; "" keeps events in memory
+  std::string folder;       // of the embedded log and of the lock; "" keeps events in memory
   std::string memory_path;  // of what consumers remember; "" in memory
-  std::uint32_t partitions = 4;
+  std::uint32_t partitions = event_partitions;
+  std::optional<PulsarEvents> pulsar;  // instead of the embedded log
 };
 
 class EventService {
@@ -38,6 +41,9 @@ class EventService {
   // Consumers end; what was published is safe.
   void stop(Deadline deadline);
 
+  // Whether events leave: the log is open, the broker answers.
+  Result<void> check(Deadline deadline);
+
   // Null while another process has the log; right after the start they wait for it to be opened. What is in use stays until it is
   // given back.
   std::shared_ptr<events::Bus> bus(Deadline deadline);
@@ -50,8 +56,11 @@ class EventService {
     bool tried = false;  // to open it
   };
   Result<std::shared_ptr<Open>> open(Deadline deadline);
+  Result<void> open_bus(Open& made, Deadline deadline) const;
+  Result<void> open_consumers(Open& made, Deadline deadline) const;
   std::shared_ptr<Open> opened(Deadline deadline);
   Result<void> tell_figures(Open& now, Deadline deadline);
+  Result<void> tell_lags(Open& now, Deadline deadline);
 
   const EventServiceOptions options_;
   directory::Store& store_;

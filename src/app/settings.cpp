@@ -49,6 +49,23 @@ Result<void> number(Settings& settings, std::string_view value) {
   return {};
 }
 
+Result<void> pulsar_url(Settings& settings, std::string_view value) {
+  if (!value.starts_with("pulsar://") && !value.starts_with("pulsar+ssl://"))
+    return fault("must begin with pulsar:// or pulsar+ssl://");
+  settings.pulsar_url = std::string(value);
+  return {};
+}
+
+// As events::to_string(SubscriptionType) writes it.
+Result<void> pulsar_type(Settings& settings, std::string_view value) {
+  static constexpr std::pair<std::string_view, std::string_view> types[] = {
+      {"key_shared", "Key_Shared"}, {"exclusive", "Exclusive"}, {"failover", "Failover"}, {"shared", "Shared"}};
+  const auto found = std::ranges::find(types, value, &std::pair<std::string_view, std::string_view>::first);
+  if (found == std::end(types)) return fault("must be key_shared, exclusive, failover or shared");
+  settings.pulsar_consumer_type = found->second;
+  return {};
+}
+
 template <auto Field>
 Result<void> duration(Settings& settings, std::string_view value) {
   auto parsed = parse_duration(value);
@@ -233,20 +250,36 @@ const Setting table[] = {
     {"REDIS_TLS_SKIP_VERIFY", SettingKind::boolean, "false", "do not verify Redis's certificate (never in production)",
      "", boolean<&Settings::redis_tls_skip_verify>},
 
-    {"PULSAR_URL", SettingKind::text, "", "pulsar:// or pulsar+ssl:// address of the broker", "event streaming",
-     nullptr},
-    {"PULSAR_TOPIC_KEY_EVENTS", SettingKind::text, "persistent://dict/events/key-events", "topic of key events",
-     "event streaming", nullptr},
+    {"PULSAR_URL", SettingKind::text, "",
+     "pulsar://host:6650 or pulsar+ssl://host:6651 of the broker that events go through; empty: the log in the data "
+     "folder",
+     "", pulsar_url},
+    {"PULSAR_ADMIN_URL", SettingKind::text, "",
+     "http:// or https:// address of its administration; empty: the same host, port 8080 (8443 with TLS)", "",
+     text<&Settings::pulsar_admin_url>},
+    {"PULSAR_TOKEN_FILE", SettingKind::path, "", "file with the JWT for the broker, read again whenever it asks", "",
+     text<&Settings::pulsar_token_file>},
+    {"PULSAR_CA_FILE", SettingKind::path, "", "authorities (PEM) of the broker's certificate; empty: the system's", "",
+     text<&Settings::pulsar_ca_file>},
+    {"PULSAR_CERT_FILE", SettingKind::path, "", "certificate (PEM) that we show to the broker; empty: none", "",
+     text<&Settings::pulsar_cert_file>},
+    {"PULSAR_KEY_FILE", SettingKind::path, "", "private key (PEM) of PULSAR_CERT_FILE", "",
+     text<&Settings::pulsar_key_file>},
+    {"PULSAR_TOPIC_KEY_EVENTS", SettingKind::text, "persistent://dict/events/key-events", "topic of key events", "",
+     text<&Settings::pulsar_topic_key_events>},
     {"PULSAR_TOPIC_CLAIM_EVENTS", SettingKind::text, "persistent://dict/events/claim-events", "topic of claim events",
-     "event streaming", nullptr},
+     "", text<&Settings::pulsar_topic_claim_events>},
     {"PULSAR_TOPIC_DICT_REQ_OUT", SettingKind::text, "persistent://lb-conn/dict/rsfn-dict-req-out",
-     "topic of requests to the registry", "event streaming", nullptr},
+     "topic of requests to the registry", "", text<&Settings::pulsar_topic_req_out>},
     {"PULSAR_TOPIC_DICT_RES_IN", SettingKind::text, "persistent://lb-conn/dict/rsfn-dict-res-in",
-     "topic of the registry's answers", "event streaming", nullptr},
-    {"PULSAR_CONSUMER_SUBSCRIPTION", SettingKind::text, "core-dict-sub", "name of our subscription", "event streaming",
-     nullptr},
-    {"PULSAR_CONSUMER_TYPE", SettingKind::text, "shared", "shared, key_shared, exclusive or failover",
-     "event streaming", nullptr},
+     "topic of the registry's answers", "", text<&Settings::pulsar_topic_res_in>},
+    {"PULSAR_CONSUMER_SUBSCRIPTION", SettingKind::text, "core-dict-sub", "name of our subscription on the answers", "",
+     text<&Settings::pulsar_subscription>},
+    {"PULSAR_CONSUMER_TYPE", SettingKind::text, "key_shared",
+     "of that subscription: key_shared, exclusive, failover, or shared, which keeps no order", "", pulsar_type},
+    {"PULSAR_EXCLUSIVE", SettingKind::boolean, "true",
+     "nobody else may write on the topics that we write on; false while another installation does", "",
+     boolean<&Settings::pulsar_exclusive>},
 
     {"JWT_SECRET", SettingKind::secret, "",
      "secret of HS256 tokens, 32 bytes or more; empty: made at the first start and kept in the data folder", "",

@@ -58,6 +58,11 @@ struct Settings {
   std::size_t redis_pool_size = 10, redis_min_idle = 5;
   bool redis_tls = false, redis_tls_skip_verify = false;
 
+  std::string pulsar_url, pulsar_admin_url, pulsar_token_file, pulsar_ca_file, pulsar_cert_file, pulsar_key_file;
+  std::string pulsar_topic_key_events, pulsar_topic_claim_events, pulsar_topic_req_out, pulsar_topic_res_in;
+  std::string pulsar_subscription, pulsar_consumer_type;
+  bool pulsar_exclusive = true;
+
   Secret jwt_secret;
   std::chrono::microseconds jwt_expiration{};
   std::string jwt_jwks_file, jwt_issuer, jwt_audience;

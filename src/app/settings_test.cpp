@@ -117,10 +117,10 @@ TEST_F(SettingsTest, reads_secrets_from_files_and_never_shows_them) {
 }
 
 TEST_F(SettingsTest, warns_about_a_setting_of_a_part_that_is_not_built) {
-  environment_["PULSAR_URL"] = "pulsar://localhost:6650";
+  environment_["TEMPORAL_ADDRESS"] = "localhost:7233";
   const Result<Loaded> loaded = load();
   ASSERT_TRUE(loaded);
-  EXPECT_THAT(loaded->warnings, testing::ElementsAre(HasSubstr("PULSAR_URL has no effect yet")));
+  EXPECT_THAT(loaded->warnings, testing::ElementsAre(HasSubstr("TEMPORAL_ADDRESS has no effect yet")));
 }
 
 TEST_F(SettingsTest, points_at_the_place_of_a_broken_file) {

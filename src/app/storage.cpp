@@ -218,15 +218,6 @@ Result<std::unique_ptr<clients::sqlite::SqliteStore>> open_database(const std::s
 
 bool is_server(const Settings& settings) { return settings.database_url.starts_with("postgres://"); }
 
-// Several data folders may share one server, so that the names of their writers must differ: each has a number of its own.
-Result<std::string> node_of(const std::string& data) {
-  const std::string file = data + "/writers/node";
-  if (const auto text = read_file(file, 64); text && !text->empty()) return *text;
-  const std::string made = to_string(uuid_v4()).substr(0, 8);
-  TRY_VOID(write_file(file, made, 0600));
-  return made;
-}
-
 Result<std::unique_ptr<clients::postgres::PostgresStore>> open_server(const Settings& settings,
                                                                       const std::string& writer, const Keyring& keyring,
                                                                       UtcTime now) {
@@ -248,6 +239,15 @@ Result<std::unique_ptr<clients::postgres::PostgresStore>> open_server(const Sett
 }
 
 }  // namespace
+
+// Several data folders may share one server, so that the names of their writers must differ: each has a number of its own.
+Result<std::string> node_of(const std::string& data) {
+  const std::string file = data + "/writers/node";
+  if (const auto text = read_file(file, 64); text && !text->empty()) return *text;
+  const std::string made = to_string(uuid_v4()).substr(0, 8);
+  TRY_VOID(write_file(file, made, 0600));
+  return made;
+}
 
 std::string database_path(const Settings& settings) {
   const std::string name = settings.database_url.substr(std::string_view("sqlite:").size());

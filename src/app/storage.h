@@ -51,6 +51,9 @@ class Storage {
   virtual Result<AuditVerdict> verify(const std::vector<std::string>& anchors, Deadline deadline) = 0;
 };
 
+// What tells this data folder from others on the same servers; made at the first call. Needs open storage.
+Result<std::string> node_of(const std::string& data);
+
 Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Keyring& keyring, const Clock& clock,
                                               const Logger& log, Registry& metrics);
 

@@ -6,15 +6,26 @@
 
 namespace wire = chaveiro::clients::pulsar::wire;
 
+namespace {
+
+// What a broker may say to a client.
+template <class... Commands>
+void read_as(const wire::Frame& frame) {
+  (static_cast<void>(wire::read_command<Commands>(frame)), ...);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   wire::FrameReader reader(1u << 20);
   reader.feed({reinterpret_cast<const char*>(data), size});
   for (;;) {
     const auto frame = reader.next();
     if (!frame || !*frame) return 0;
-    static_cast<void>(wire::read_command<wire::LookupResponse>(**frame));
-    static_cast<void>(wire::read_command<wire::MessageCommand>(**frame));
-    static_cast<void>(wire::read_command<wire::Subscribe>(**frame));
+    read_as<wire::Connected, wire::LookupResponse, wire::PartitionedMetadataResponse, wire::TopicsOfNamespaceResponse,
+            wire::ProducerSuccess, wire::SendReceipt, wire::SendError, wire::MessageCommand, wire::AckResponse,
+            wire::ActiveConsumerChange, wire::AuthChallenge, wire::ErrorCommand, wire::CloseProducer,
+            wire::CloseConsumer, wire::GetLastMessageIdResponse, wire::Subscribe>(**frame);
     const auto payload = wire::read_payload((*frame)->rest);
     if (!payload) continue;
     const auto bytes = wire::decompress(payload->metadata.compression.value_or(wire::Compression::none), payload->bytes,

@@ -2,6 +2,9 @@
 // change of the same store, until it reaches a step for the n-th time and kills itself there. The numbers of answered commits go to
 // standard output, eight bytes at a time; why it ended otherwise, and where it stood, go to standard error.
 //
+// With PULSAR_AT (tests/support/pulsar_broker.h) the events go over that broker instead, on topics that the folder's name tells from
+// those of other runs.
+//
 //   event_kill_child FOLDER STEP NTH FIRST SEED TIME_MAX     (STEP "drain": commits nothing, ends when everything is applied;
 //                                                             TIME_MAX: seconds, then it tells where it stands and ends)
 #include <unistd.h>
@@ -13,13 +16,16 @@
 #include <thread>
 
 #include "base/random.h"
+#include "clients/pulsar/bus.h"
 #include "clients/sqlite/consumer_memory.h"
 #include "directory/happened.h"
 #include "events/consumer.h"
 #include "events/log/bus.h"
 #include "events/relay.h"
+#include "events/renamed_bus.h"
 #include "events/topics.h"
 #include "tests/integration/kill_samples.h"
+#include "tests/support/pulsar_broker.h"
 
 namespace chaveiro::contract {
 namespace {
@@ -28,6 +34,58 @@ using namespace events;
 
 const std::string key_topic(topics::key_events);
 Deadline soon() { return Deadline::in(std::chrono::seconds{20}); }
+
+// The embedded log, or a broker.
+class KillBus {
+ public:
+  static Result<std::unique_ptr<KillBus>> open(const std::string& folder, events::log::LocalDisk& disk,
+                                               const Clock& clock) {
+    auto made = std::make_unique<KillBus>();
+    if (std::getenv("PULSAR_AT") == nullptr) {
+      events::log::LogOptions options;
+      options.folder = folder + "/events";
+      options.cursor_interval = std::chrono::milliseconds{5};
+      TRY(auto log, events::log::LogBus::open(options, disk, clock, Logger{}));
+      made->log_ = log.get();
+      made->bus_ = std::move(log);
+      return made;
+    }
+    const tests::PulsarBroker broker = tests::pulsar_broker();
+    clients::pulsar::BusOptions options;
+    options.client.url = broker.url;
+    options.admin.url = broker.admin_url;
+    options.producer.name = "relay";
+    options.producer.access = clients::pulsar::wire::AccessMode::exclusive_with_fencing;
+    options.producer.send_time_max = Micros{0};
+    options.producer.batch_delay = std::chrono::milliseconds{1};
+    TRY(auto pulsar, clients::pulsar::PulsarBus::make(std::move(options), Logger{}));
+    made->pulsar_ = pulsar.get();
+    Names names;
+    for (const std::string_view topic : topics::all)
+      names.emplace(topic, std::string(topic) + "-" + folder.substr(folder.rfind('/') + 1));
+    auto renamed = std::make_unique<RenamedBus>(std::move(pulsar), std::move(names), Names{});
+    made->key_topic_ = renamed->topic_name(key_topic);
+    made->bus_ = std::move(renamed);
+    return made;
+  }
+  Bus& bus() { return *bus_; }
+  // What nobody has acknowledged yet.
+  Result<std::uint64_t> behind(Deadline deadline) {
+    if (pulsar_ != nullptr) {
+      TRY(const Lag lag, pulsar_->lag(key_topic_, "effects", deadline));
+      return lag.messages;
+    }
+    std::uint64_t sum = 0;
+    for (const auto& one : log_->lags()) sum += one.lag.messages;
+    return sum;
+  }
+
+ private:
+  std::unique_ptr<Bus> bus_;
+  events::log::LogBus* log_ = nullptr;
+  clients::pulsar::PulsarBus* pulsar_ = nullptr;
+  std::string key_topic_;
+};
 
 // What the process is at, for whoever asks why it takes so long.
 struct Progress {
@@ -54,8 +112,7 @@ struct Child {
   }
 
   // Where everything stands: read beside the threads that may hang, so what needs a lock of theirs comes last.
-  void tell_state(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory,
-                  events::log::LogBus& bus) {
+  void tell_state(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory, KillBus& bus) {
     const Progress now = *progress.lock();
     std::fprintf(stderr,
                  "too slow at step %s, %llu to go: in %s, round %llu, %llu commits, %llu published, %llu handled\n",
@@ -66,10 +123,8 @@ struct Child {
     if (const auto depth = store.outbox()->depth(short_time()))
       std::fprintf(stderr, "outbox: %llu\n", static_cast<unsigned long long>(depth->events));
     std::fputs(metrics.expose().c_str(), stderr);
-    for (const auto& one : bus.lags())
-      std::fprintf(stderr, "%s %s: %llu behind, %llu in flight\n", one.topic.c_str(), one.name.c_str(),
-                   static_cast<unsigned long long>(one.lag.messages),
-                   static_cast<unsigned long long>(one.lag.in_flight));
+    if (const auto behind = bus.behind(short_time()))
+      std::fprintf(stderr, "behind: %llu\n", static_cast<unsigned long long>(*behind));
     if (const auto parked = memory.parked_keys("effects", 10, short_time()))
       for (const auto& key : *parked) std::fprintf(stderr, "parked: %s\n", key.key.c_str());
   }
@@ -123,10 +178,7 @@ struct Child {
     if (!store) return ended(2, store.error());
     auto memory = clients::sqlite::SqliteConsumerMemory::open(folder + "/consumers.db");
     if (!memory) return ended(2, memory.error());
-    events::log::LogOptions log_options;
-    log_options.folder = folder + "/events";
-    log_options.cursor_interval = std::chrono::milliseconds{5};
-    auto bus = events::log::LogBus::open(log_options, disk, clock, Logger{});
+    auto bus = KillBus::open(folder, disk, clock);
     if (!bus) return ended(2, bus.error());
     std::thread watch([&] {
       auto now = progress.lock();
@@ -142,8 +194,8 @@ struct Child {
     return code;
   }
 
-  int work(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory,
-           events::log::LogBus& bus) {
+  int work(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory, KillBus& kill_bus) {
+    Bus& bus = kill_bus.bus();
     at("creating topics");
     for (const std::string_view topic : topics::all)
       if (const auto made = bus.create_topic(std::string(topic), {.partitions = 2}, soon()); !made)
@@ -180,9 +232,9 @@ struct Child {
       if (!depth) return ended(8, depth.error());
       const auto parked = memory.parked_keys("effects", 1, soon());
       if (!parked) return ended(8, parked.error());
-      std::uint64_t behind = depth->events + parked->size();
-      for (const auto& lag : bus.lags()) behind += lag.lag.messages;
-      if (behind == 0) return 0;
+      const auto behind = kill_bus.behind(soon());
+      if (!behind) return ended(8, behind.error());
+      if (depth->events + parked->size() + *behind == 0) return 0;
     }
   }
 };

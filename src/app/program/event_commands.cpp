@@ -1,8 +1,9 @@
-// events tail|replay, dlq list|show|replay|discard: the command line's side of the administration of events.
+// events tail|replay|move, dlq list|show|replay|discard: the command line's side of the administration of events.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <thread>
 
+#include "app/event_move.h"
 #include "app/program/session.h"
 #include "base/clock.h"
 #include "base/guarded.h"
@@ -25,7 +26,7 @@ class Builder {
  public:
   Builder(CLI::App& root, Session& session) : root_(root), session_(session) {}
 
-  void events() {
+  void event_log() {
     CLI::App& group = command_group(root_, "events", "what happened, as it is told to others");
     Options& tail_options = kept();
     CLI::App* tail = group.add_subcommand("tail", "show events of a topic, oldest first");
@@ -55,6 +56,30 @@ class Builder {
       request.set_subscription(o.subscription);
       if (const auto fault = set_time(o.from, *request.mutable_from())) return Client::failed(*fault, output);
       return client.call(client.admin(), &Admin::ReplayEvents, request, output);
+    });
+  }
+
+  // Without a server: it needs the data folder for itself.
+  void move() {
+    CLI::App* move =
+        command_group(root_, "events", "")
+            .add_subcommand(
+                "move",
+                "bring what the embedded log holds to the broker of PULSAR_URL; the server must not be running");
+    add_setting_flags(*move, session_, {"PULSAR_URL", "PULSAR_ADMIN_URL", "PULSAR_TOKEN_FILE"});
+    Session& session = session_;
+    move->callback([&session] {
+      session.action = [&session] {
+        const Result<Loaded> loaded = session.load();
+        if (!loaded) return Client::failed(loaded.error(), session.output), 2;
+        const auto moved =
+            move_events_to_pulsar(loaded->settings, SystemClock{}, Logger{}, Deadline::in(std::chrono::hours{24}));
+        if (!moved) return Client::failed(moved.error(), session.output);
+        for (const events::MovedTopic& it : *moved)
+          std::printf(session.output.json ? "{\"topic\":\"%s\",\"messages\":%llu}\n" : "%-50s %llu\n", it.topic.c_str(),
+                      static_cast<unsigned long long>(it.messages));
+        return 0;
+      };
     });
   }
 
@@ -174,7 +199,8 @@ class Builder {
 
 void add_event_commands(CLI::App& root, Session& session) {
   Builder builder(root, session);
-  builder.events();
+  builder.event_log();
+  builder.move();
   builder.dead_letters();
 }
 

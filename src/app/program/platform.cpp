@@ -280,6 +280,8 @@ struct Platform::Parts {
       event_options.folder = settings.data + "/events";
       event_options.memory_path = settings.data + "/consumers.db";
     }
+    TRY(const std::string node, node_of(settings.data));
+    TRY(event_options.pulsar, pulsar_events(settings, node));
     events = std::make_unique<EventService>(std::move(event_options), storage->store(), *claims, clock,
                                             log.logger("events"), metrics);
     event_admin.emplace(*events, storage->store(), clock);
@@ -308,6 +310,10 @@ struct Platform::Parts {
     if (cache_levels->l2() != nullptr)
       probes.push_back({"redis", false, [this](Deadline deadline) {
                           return cache_levels->check(deadline.capped(std::chrono::milliseconds{200}));
+                        }});
+    if (!settings.pulsar_url.empty())
+      probes.push_back({"pulsar", false, [this](Deadline deadline) {
+                          return events->check(deadline.capped(std::chrono::milliseconds{500}));
                         }});
     health.emplace(std::move(probes));
     TRY_VOID(health->refresh(Deadline::in(std::chrono::seconds{10})));

@@ -78,6 +78,24 @@ Result<net::Response> Admin::call(net::Method method, std::string target, std::s
   return response;
 }
 
+Result<void> Admin::create_namespace(const std::string& name, Deadline deadline) {
+  const auto is_there = [](const Result<net::Response>& made) { return made || made.error().reason == "TopicExists"; };
+  const std::string tenant = name.substr(0, name.find('/'));
+  TRY(const net::Response clusters, call(net::Method::get, "/admin/v2/clusters", {}, deadline));
+  TRY(json::value all, parse(clusters));
+  const json::object allowed{{"allowedClusters", std::move(all)}};
+  const auto its_tenant = call(net::Method::put, "/admin/v2/tenants/" + tenant, json::serialize(allowed), deadline);
+  if (!is_there(its_tenant)) return its_tenant.error();
+  const auto made = call(net::Method::put, "/admin/v2/namespaces/" + name, {}, deadline);
+  if (!is_there(made)) return made.error();
+  return {};
+}
+
+Result<void> Admin::check(Deadline deadline) {
+  TRY_VOID(call(net::Method::get, "/admin/v2/brokers/health", {}, deadline));
+  return {};
+}
+
 Result<void> Admin::create_topic(const std::string& topic, std::uint32_t partitions, Deadline deadline) {
   TRY(const std::string path, path_of(topic));
   TRY_VOID(call(net::Method::put, path + "/partitions", std::to_string(partitions), deadline));
@@ -124,6 +142,15 @@ Result<std::vector<std::string>> Admin::topics(const std::string& name_space, De
     }
   }
   return found;
+}
+
+Result<void> Admin::create_subscription(const std::string& topic, const std::string& name, Deadline deadline) {
+  TRY(const std::string path, path_of(topic));
+  const json::object earliest{{"ledgerId", -1}, {"entryId", -1}, {"partitionIndex", -1}};
+  const auto made =
+      call(net::Method::put, path + "/subscription/" + net::percent_encode(name), json::serialize(earliest), deadline);
+  if (made || made.error().reason == "TopicExists") return {};
+  return made.error();
 }
 
 Result<void> Admin::delete_subscription(const std::string& topic, const std::string& name, Deadline deadline) {

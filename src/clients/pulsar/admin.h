@@ -28,6 +28,8 @@ class Admin {
  public:
   static Result<std::unique_ptr<Admin>> make(AdminOptions options);
 
+  // "tenant/name", with its tenant. Repeat-safe.
+  Result<void> create_namespace(const std::string& name, Deadline deadline);
   // Errors: conflict "TopicExists".
   Result<void> create_topic(const std::string& topic, std::uint32_t partitions, Deadline deadline);
   // 0: it has none, or is not there.
@@ -36,7 +38,11 @@ class Admin {
   Result<void> keep(const std::string& topic, const events::TopicOptions& options, Deadline deadline);
   // Of a namespace, "tenant/name".
   Result<std::vector<std::string>> topics(const std::string& name_space, Deadline deadline);
+  // From the beginning of the topic. Repeat-safe.
+  Result<void> create_subscription(const std::string& topic, const std::string& name, Deadline deadline);
   Result<void> delete_subscription(const std::string& topic, const std::string& name, Deadline deadline);
+  // Whether the broker is well.
+  Result<void> check(Deadline deadline);
   Result<events::Lag> lag(const std::string& topic, const std::string& name, Deadline deadline);
 
  private:

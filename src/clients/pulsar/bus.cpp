@@ -53,6 +53,10 @@ PulsarBus::~PulsarBus() {
 Result<void> PulsarBus::create_topic(const std::string& topic, const events::TopicOptions& options, Deadline deadline) {
   if (options.partitions == 0) return fail_field("partitions", "must be at least 1");
   auto made = impl_->admin->create_topic(topic, options.partitions, deadline);
+  if (!made && made.error().code == Code::not_found) {
+    TRY_VOID(impl_->admin->create_namespace(namespace_of(topic), deadline));
+    made = impl_->admin->create_topic(topic, options.partitions, deadline);
+  }
   if (!made && made.error().reason != "TopicExists") return made;
   if (!made) {
     TRY(const std::uint32_t there, impl_->admin->partitions(topic, deadline));
@@ -80,6 +84,16 @@ Result<std::vector<std::string>> PulsarBus::topics(Deadline deadline) {
   }
   return all;
 }
+
+Result<events::Lag> PulsarBus::lag(const std::string& topic, const std::string& subscription, Deadline deadline) {
+  return impl_->admin->lag(topic, subscription, deadline);
+}
+
+Result<void> PulsarBus::make_subscription(const std::string& topic, const std::string& name, Deadline deadline) {
+  return impl_->admin->create_subscription(topic, name, deadline);
+}
+
+Result<void> PulsarBus::check(Deadline deadline) { return impl_->admin->check(deadline); }
 
 Result<void> PulsarBus::unsubscribe(const std::string& topic, const std::string& name, Deadline deadline) {
   return impl_->admin->delete_subscription(topic, name, deadline);
@@ -130,7 +144,8 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
   }
   std::vector<std::shared_ptr<Producer>> producers;
   for (std::uint32_t p = 0; p < std::max(*partitions, 1u); ++p) {
-    ProducerOptions its = options.producer;
+    const auto own = options.producers.find(topic->name);
+    ProducerOptions its = own == options.producers.end() ? options.producer : own->second;
     its.partition = *partitions == 0 ? -1 : static_cast<std::int32_t>(p);
     its.topic = partition_topic(topic->name, its.partition);
     if (!its.name.empty() && *partitions > 0) its.name += "-" + std::to_string(p);
@@ -163,27 +178,37 @@ void PulsarBus::Impl::hand_over(OutTopic& topic, OutTopic::Waiting one) {
   producer->publish(std::move(one.message), std::move(one.done));
 }
 
+// Puts the message where it waits for the topic's partitions; false: they are known, or nobody will tell.
+bool PulsarBus::Impl::wait_for_partitions(OutTopic& topic, OutTopic::Waiting& one) {
+  std::optional<Error> refused;
+  {
+    auto state = topic.state.lock();
+    const auto decided = [](const OutTopic::State& it) { return it.ready || it.given_up; };
+    if (decided(*state)) return false;
+    if (state->waiting.size() < waiting_max) {
+      state->waiting.push_back(std::move(one));
+      return true;
+    }
+    const Micros most = options.producer.send_time_max;
+    const bool may_wait = options.producer.when_full == WhenFull::block && !client->loop().here();
+    if (may_wait && state.wait(most == Micros{0} ? Deadline::never() : Deadline::in(most), decided)) return false;
+    refused = fail(Code::exhausted, "PublishQueueFull", "the broker has not said yet how the topic is partitioned");
+    refused->retry_after = std::chrono::milliseconds{100};
+  }
+  one.done(std::move(*refused));
+  return true;
+}
+
 void PulsarBus::publish(std::string_view name, events::Message message, Published done) {
   const std::shared_ptr<OutTopic> topic = impl_->out_topic(name);
   OutTopic::Waiting one{std::move(message), std::move(done)};
-  bool full = false, broken = false;
-  {
-    auto state = topic->state.lock();
-    if (!state->ready && !state->given_up) {
-      full = state->waiting.size() >= waiting_max;
-      if (!full) return state->waiting.push_back(std::move(one));
-    } else if (state->given_up) {
-      full = true;  // it was found before it was given up
-    } else {
-      broken = std::any_of(state->producers.begin(), state->producers.end(),
-                           [](const auto& producer) { return producer->broken(); });
-    }
-  }
-  if (full) {
-    Error error = fail(Code::exhausted, "PublishQueueFull", "the broker has not said yet how the topic is partitioned");
-    error.retry_after = std::chrono::milliseconds{100};
-    return one.done(std::move(error));
-  }
+  if (impl_->wait_for_partitions(*topic, one)) return;
+  const auto [given_up, broken] = topic->state.with([](const OutTopic::State& state) {
+    return std::pair(state.given_up, std::any_of(state.producers.begin(), state.producers.end(),
+                                                 [](const auto& producer) { return producer->broken(); }));
+  });
+  if (given_up)  // it was found before it was given up
+    return one.done(fail(Code::unavailable, "BrokerUnavailable", "nobody says how the topic is partitioned"));
   if (broken) {  // for good, as far as it can tell: the next message begins anew
     impl_->topics.with([&](Impl::Topics& all) {
       const auto found = all.out.find(name);

@@ -29,12 +29,14 @@ struct SubscribeExtras;
 struct BusOptions {
   ClientOptions client;
   AdminOptions admin;
-  ProducerOptions producer;  // topic, partition: filled in
+  ProducerOptions producer;                                       // topic, partition: filled in
+  std::map<std::string, ProducerOptions, std::less<>> producers;  // of these topics instead
   Micros ack_delay = std::chrono::milliseconds{10};
   // Namespaces whose topics topics() tells; those of topics that were created here are added.
   std::vector<std::string> namespaces = {"dict/events", "lb-conn/dict", "core-dict/dlq"};
 };
 
+// create_topic() also makes tenant and namespace where they are not there and we may.
 class PulsarBus final : public events::Bus {
  public:
   // Errors: invalid (urls). The broker is not asked yet.
@@ -52,6 +54,12 @@ class PulsarBus final : public events::Bus {
   Result<std::unique_ptr<PulsarSubscription>> subscribe(events::SubscribeOptions options, SubscribeExtras extras,
                                                         Deadline deadline);
   Result<void> unsubscribe(const std::string& topic, const std::string& name, Deadline deadline) override;
+
+  Result<events::Lag> lag(const std::string& topic, const std::string& subscription, Deadline deadline);
+  // A subscription from the beginning, so that messages are kept for it though nobody has come yet. Repeat-safe.
+  Result<void> make_subscription(const std::string& topic, const std::string& name, Deadline deadline);
+  // Whether the broker answers.
+  Result<void> check(Deadline deadline);
 
   struct Impl;
 

@@ -46,6 +46,7 @@ struct PulsarBus::Impl {
 
   std::shared_ptr<OutTopic> out_topic(std::string_view name);
   void resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions);
+  bool wait_for_partitions(OutTopic& topic, OutTopic::Waiting& one);
   void hand_over(OutTopic& topic, OutTopic::Waiting message);
   Result<std::uint32_t> partitions(const std::string& topic, Deadline deadline);
 };

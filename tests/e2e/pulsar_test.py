@@ -1,0 +1,166 @@
+"""Events through a real Apache Pulsar broker: others read what happened, their answers change what we hold, nothing is lost on the way
+from the embedded log, nor when the program is killed. PULSAR_AT names the file with the broker's addresses (tests/support/pulsar_broker.h);
+Pulsar's own Python client is the other side."""
+
+import json
+import os
+import pathlib
+import time
+import unittest
+import uuid
+
+import pulsar
+
+from harness import Platform
+
+OURS, THEIRS = "12345678", "87654321"
+KEYS, CLAIMS = "persistent://dict/events/key-events", "persistent://dict/events/claim-events"
+COPY, ANSWERS = "persistent://lb-conn/dict/dict-events", "persistent://lb-conn/dict/rsfn-dict-res-in"
+DEAD = "persistent://core-dict/dlq/failed-events"
+
+
+def setUpModule():
+    global URL, ADMIN, client
+    URL, ADMIN = pathlib.Path(os.environ["PULSAR_AT"]).read_text().split()[:2]
+    client = pulsar.Client(URL, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+
+
+def tearDownModule():
+    client.close()
+
+
+class Listener:
+    """Everything on a topic, from the beginning, until what is wanted has come."""
+
+    def __init__(self, topic):
+        self.consumer = client.subscribe(topic, f"e2e-{uuid.uuid4()}", initial_position=pulsar.InitialPosition.Earliest)
+        self.seen = []
+
+    def until(self, wanted, seconds=60):
+        end = time.monotonic() + seconds
+        while not wanted(self.seen):
+            if time.monotonic() > end:
+                raise AssertionError(f"it never came; {len(self.seen)} messages did")
+            try:
+                message = self.consumer.receive(timeout_millis=500)
+            except pulsar.Timeout:
+                continue
+            self.consumer.acknowledge(message)
+            self.seen.append(message)
+        return self.seen
+
+    def about(self, ids, count=1):
+        """The events of these aggregates, by aggregate, once each has so many."""
+        def told(messages):
+            return {one: [m for m in messages if m.partition_key() == one] for one in ids}
+        return told(self.until(lambda seen: all(len(found) >= count for found in told(seen).values())))
+
+
+def with_broker():
+    return {"PULSAR_URL": URL, "PULSAR_ADMIN_URL": ADMIN}
+
+
+class OverPulsar(unittest.TestCase):
+    def account(self, platform, ispb=OURS, tax_id="11144477735"):
+        body = {"ispb": ispb, "branch": "0001", "number": str(uuid.uuid4().int)[:10], "type": "CACC", "opening_date": "2020-01-01T03:00:00Z",
+                "owner": {"type": "NATURAL_PERSON", "tax_id": tax_id, "name": "Ana Souza"}}
+        made = platform.rest("POST", "/api/v1/accounts", body, token=platform.token("operator", ispb=ispb))
+        self.assertEqual(made.status, 201, made)
+        return made.json["id"]
+
+    def created(self, platform, count=1):
+        """An account takes five keys."""
+        account, entries = self.account(platform), []
+        for _ in range(count):
+            entries.append(platform.cli("entries", "create", "--account", account)["key_id"])
+        return entries
+
+    def test_others_read_what_happened_with_the_headers_they_know(self):
+        with Platform(environment=with_broker()) as platform:
+            [entry] = self.created(platform)
+            for topic in (KEYS, COPY):
+                [message] = Listener(topic).about([entry])[entry]
+                headers, body = message.properties(), json.loads(message.data())
+                self.assertEqual((headers["event_type"], headers["aggregate_id"]), ("key.created", entry))
+                self.assertEqual(headers["content-type"], "application/json")
+                self.assertEqual((headers["event_id"], headers["version"]), (body["event_id"], str(body["version"])))
+            metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
+            self.assertIn(f'pulsar_messages_sent_total{{topic="{KEYS}"}}', metrics)
+            shown = platform.cli("events", "tail", "--limit", "1000")
+            self.assertIn(entry, json.dumps(shown))
+
+    def test_an_answer_of_a_neighbour_changes_the_claim(self):
+        with Platform(environment={**with_broker(), "CHAVEIRO_ISPBS": f"{OURS},{THEIRS}"}) as platform:
+            ours, theirs = platform.token("operator", ispb=OURS), platform.token("operator", ispb=THEIRS)
+            donor, claimer = self.account(platform, THEIRS), self.account(platform, OURS, "52998224725")
+            phone = "+5511" + str(uuid.uuid4().int)[:9]
+            entry = {"key_type": "PHONE", "key": phone, "account_id": donor, "reason": "USER_REQUESTED"}
+            made = platform.rest("POST", "/api/v1/entries", entry, token=theirs)
+            self.assertEqual(made.status, 201, made)
+            opened = platform.rest("POST", "/api/v1/claims", {"key_type": "PHONE", "key": phone, "claimer_account_id": claimer,
+                                   "type": "OWNERSHIP"}, token=ours)
+            self.assertEqual(opened.status, 201, opened)
+            claim = opened.json["id"]
+            path = f"/api/v1/claims/{claim}"
+            self.assertEqual(platform.rest("POST", f"{path}/acknowledge", {}, token=theirs).json["status"], "WAITING_RESOLUTION")
+            answer = {"event_id": str(uuid.uuid4()), "event_type": "ClaimConfirmedResponse", "aggregate_id": claim, "aggregate_type": "claim",
+                      "timestamp": "2026-01-01T00:00:00Z", "data": {"reason": "USER_REQUESTED"}}
+            producer = client.create_producer(ANSWERS)
+            for _ in range(2):  # once more, as neighbours do
+                producer.send(json.dumps(answer).encode(), partition_key=claim, properties={"content-type": "application/json"})
+            producer.close()
+            Listener(CLAIMS).until(lambda seen: any(
+                m.partition_key() == claim and m.properties()["event_type"] == "claim.confirmed" for m in seen))
+            self.assertEqual(platform.rest("GET", path, token=ours).json["status"], "CONFIRMED")
+
+    def test_what_cannot_be_applied_goes_to_the_dead_letters(self):
+        with Platform(environment=with_broker()) as platform:
+            unknown = str(uuid.uuid4())
+            answer = {"event_id": str(uuid.uuid4()), "event_type": "KeyCreatedResponse", "aggregate_id": unknown, "aggregate_type": "entry",
+                      "timestamp": "2026-01-01T00:00:00Z", "data": {}}
+            producer = client.create_producer(ANSWERS)
+            producer.send(json.dumps(answer).encode(), partition_key=unknown, properties={"content-type": "application/json"})
+            producer.close()
+            [letter] = Listener(DEAD).about([unknown])[unknown]
+            self.assertEqual(letter.properties()["REAL_TOPIC"], ANSWERS)
+            self.assertEqual(len(json.loads(letter.properties()["dead-attempts"])), 5)
+            letters = platform.cli("dlq", "list", "--limit", "1000")["dead_letters"]
+            self.assertIn((ANSWERS, "NotFound"), {(letter["topic"], letter["reason"]) for letter in letters})
+
+    def test_a_killed_program_loses_no_event(self):
+        with Platform(environment=with_broker()) as platform:
+            entries = []
+            for _ in range(3):
+                entries += self.created(platform, 5)
+                platform.kill()
+                platform.start()
+            entries += self.created(platform)
+            told = Listener(KEYS).about(entries)
+            for entry, messages in told.items():
+                self.assertEqual({m.properties()["event_type"] for m in messages}, {"key.created"})
+                self.assertEqual(len({m.properties()["event_id"] for m in messages}), 1, entry)
+
+    def test_the_embedded_log_moves_to_the_broker(self):
+        with Platform() as platform:
+            entries = [entry for _ in range(4) for entry in self.created(platform, 5)]
+            for _ in range(200):
+                if len(platform.cli("events", "tail", "--limit", "1000").get("events", [])) >= 20:
+                    break
+                time.sleep(0.05)
+            flags = ["--pulsar-url", URL, "--pulsar-admin-url", ADMIN, "--data", str(platform.data)]
+            self.assertEqual(platform.cli_error("events", "move", *flags)["reason"], "FolderInUse")
+            platform.stop()
+            moved = platform.run("events", "move", *flags, "--json", check=0).stdout
+            counts = {line["topic"]: line["messages"] for line in map(json.loads, moved.splitlines())}
+            self.assertGreaterEqual(counts[KEYS], 20)
+            again = platform.run("events", "move", *flags, "--json", check=0).stdout
+            self.assertEqual({json.loads(line)["messages"] for line in again.splitlines()}, {0})
+            platform.environment.update(with_broker())
+            platform.start()
+            entries += self.created(platform)
+            for entry, messages in Listener(KEYS).about(entries).items():
+                self.assertEqual(len(messages), 1, entry)
+
+
+if __name__ == "__main__":
+    unittest.main()
