@@ -322,4 +322,40 @@ TEST_P(EventConsumer, works_with_threads_of_its_own_and_drains) {
   EXPECT_EQ(*memory->key_state("consumer", "k1", soon()), KeyState::free);
 }
 
+TEST_P(EventConsumer, keeps_ten_thousand_keys_apart_while_one_handler_is_slow) {
+  constexpr std::size_t keys = 10'000;
+  struct Seen {
+    std::map<std::string, Versions> by_key;
+    std::size_t in_order = 0;
+    bool slow_may_end = false;
+  };
+  Guarded<Seen> seen;
+  Handlers handlers;
+  handlers.on("*", [&](const DomainEvent& told, const Mark&, Deadline) -> Result<Effect> {
+    auto now = seen.lock();
+    if (told.aggregate_id == "k0") now.wait(soon(), [](const Seen& it) { return it.slow_may_end; });
+    Versions& versions = now->by_key[told.aggregate_id];
+    if (told.version == versions.size() + 1) ++now->in_order;
+    versions.push_back(told.version);
+    seen.notify_all();
+    return Effect::plain;
+  });
+  auto with = consumer(std::move(handlers));
+  with->start();
+  std::vector<Message> messages;
+  for (std::uint64_t version = 1; version <= 2; ++version)
+    for (std::size_t key = 0; key < keys; ++key)
+      messages.push_back(to_message(event("k" + std::to_string(key), version, version - 1)));
+  for (const auto& answer : publish_all(bus, topic, std::move(messages), soon())) ASSERT_TRUE(answer);
+  {
+    auto now = seen.lock();
+    EXPECT_TRUE(now.wait(soon(), [](const Seen& it) { return it.in_order >= 2 * (keys - 1); }))
+        << "the slow key holds up others";
+    now->slow_may_end = true;
+  }
+  seen.notify_all();
+  EXPECT_TRUE(seen.lock().wait(soon(), [](const Seen& it) { return it.in_order == 2 * keys; }));
+  ASSERT_TRUE(with->stop(soon()));
+}
+
 }  // namespace chaveiro::contract
