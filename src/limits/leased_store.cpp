@@ -22,19 +22,38 @@ struct TextHash {
 };
 }  // namespace
 
-struct LeasedStore::Stripe {
+struct alignas(64) LeasedStore::Stripe {
   struct Contents {
     std::unordered_map<std::string, Share, TextHash, std::equal_to<>> shares;
   };
   Guarded<Contents> contents;
 };
 
+namespace {
+// Threads get them by turns, as they come.
+std::size_t lane_of_this_thread(std::size_t lanes) {
+  static Guarded<std::size_t> threads(0);
+  thread_local const std::size_t mine = threads.with([](std::size_t& it) { return it++; });
+  return mine % lanes;
+}
+constexpr std::int64_t share_of_lane_min = 64;
+}  // namespace
+
 LeasedStore::LeasedStore(LeasedStoreOptions options, Store& behind, const Clock& clock)
-    : options_(options), behind_(behind), clock_(clock), stripes_(std::make_unique<std::array<Stripe, stripes>>()) {}
+    : options_(options),
+      behind_(behind),
+      clock_(clock),
+      stripes_(std::make_unique<std::array<Stripe, stripes * lanes>>()),
+      capacity_of_lanes_(share_of_lane_min * std::int64_t{lanes} * 200 * std::max<std::int64_t>(1, options.nodes_max)) {
+}
 LeasedStore::~LeasedStore() = default;
 
-LeasedStore::Stripe& LeasedStore::stripe_of(std::string_view key) const {
-  return (*stripes_)[(std::uint64_t{std::hash<std::string_view>{}(key)} >> 40) % stripes];
+std::size_t LeasedStore::lane_of(const Terms& terms) const {
+  return terms.numbers.capacity < capacity_of_lanes_ ? 0 : lane_of_this_thread(lanes);
+}
+
+LeasedStore::Stripe& LeasedStore::stripe_of(std::string_view key, std::size_t lane) const {
+  return (*stripes_)[lane * stripes + (std::uint64_t{std::hash<std::string_view>{}(key)} >> 40) % stripes];
 }
 
 std::int64_t LeasedStore::share_of(const Terms& terms) const {
@@ -43,9 +62,14 @@ std::int64_t LeasedStore::share_of(const Terms& terms) const {
   return share < 2 ? 0 : share;
 }
 
+std::int64_t LeasedStore::share_of_lane(const Terms& terms) const {
+  const std::int64_t share = share_of(terms);
+  return terms.numbers.capacity < capacity_of_lanes_ ? share : share / std::int64_t{lanes};
+}
+
 bool LeasedStore::from_share(const Ask& ask, Decision& decision) {
   if (ask.terms->lease == Lease::no || ask.cost < 0) return false;
-  return stripe_of(ask.key).contents.with([&](Stripe::Contents& it) {
+  return stripe_of(ask.key, lane_of(*ask.terms)).contents.with([&](Stripe::Contents& it) {
     const auto found = it.shares.find(ask.key);
     if (found == it.shares.end()) return false;
     Share& share = found->second;
@@ -75,7 +99,7 @@ Result<Verdict> LeasedStore::ask_behind(std::span<const Ask> asks, Mode mode, De
   for (std::size_t i = 0; i < asks.size(); ++i) {
     const std::int64_t share = share_of(*asks[i].terms);
     if (share == 0) continue;
-    const auto full = stripe_of(asks[i].key).contents.with([&](Stripe::Contents& it) {
+    const auto full = stripe_of(asks[i].key, lane_of(*asks[i].terms)).contents.with([&](Stripe::Contents& it) {
       if (const auto known = it.shares.find(asks[i].key);
           known != it.shares.end() && known->second.terms == asks[i].terms)
         smaller[i] = known->second.behind;
@@ -88,7 +112,8 @@ Result<Verdict> LeasedStore::ask_behind(std::span<const Ask> asks, Mode mode, De
       if (full) continue;
     }
     behind[i].terms = smaller[i].get();
-    if (mode == Mode::take && asks[i].cost >= 0 && asks[i].cost < share) extra[i] = share - asks[i].cost;
+    const std::int64_t mine = share_of_lane(*asks[i].terms);
+    if (mode == Mode::take && asks[i].cost >= 0 && asks[i].cost < mine) extra[i] = mine - asks[i].cost;
   }
   for (std::size_t i = 0; i < asks.size(); ++i) {
     if (smaller[i]) behind[i].terms = smaller[i].get();
@@ -104,23 +129,24 @@ Result<Verdict> LeasedStore::ask_behind(std::span<const Ask> asks, Mode mode, De
   if (!verdict.allowed) return verdict;
   for (std::size_t i = 0; i < asks.size(); ++i) {
     if (extra[i] == 0) continue;
-    const std::int64_t surplus = stripe_of(asks[i].key).contents.with([&](Stripe::Contents& it) {
-      Share& share = it.shares[std::string(asks[i].key)];
-      const SteadyTime now = clock_.steady();
-      std::int64_t too_much = 0;
-      if (share.terms != asks[i].terms || share.until <= now)  // of an old rule, or ended
-        too_much = std::exchange(share.tokens, 0);
-      // Two callers may have fetched at once: together they hold no more than one share.
-      const std::int64_t kept = std::min(extra[i], share_of(*asks[i].terms) - share.tokens);
-      too_much += extra[i] - kept;
-      share.tokens += kept;
-      share.terms = asks[i].terms;
-      share.keeps = asks[i].terms->shared_from_this();
-      share.behind = smaller[i];
-      share.until = now + options_.lease_time;
-      share.left_behind = verdict.decisions[i].remaining;
-      return too_much;
-    });
+    const std::int64_t surplus =
+        stripe_of(asks[i].key, lane_of(*asks[i].terms)).contents.with([&](Stripe::Contents& it) {
+          Share& share = it.shares[std::string(asks[i].key)];
+          const SteadyTime now = clock_.steady();
+          std::int64_t too_much = 0;
+          if (share.terms != asks[i].terms || share.until <= now)  // of an old rule, or ended
+            too_much = std::exchange(share.tokens, 0);
+          // Two callers may have fetched at once: together they hold no more than one share.
+          const std::int64_t kept = std::min(extra[i], share_of_lane(*asks[i].terms) - share.tokens);
+          too_much += extra[i] - kept;
+          share.tokens += kept;
+          share.terms = asks[i].terms;
+          share.keeps = asks[i].terms->shared_from_this();
+          share.behind = smaller[i];
+          share.until = now + options_.lease_time;
+          share.left_behind = verdict.decisions[i].remaining;
+          return too_much;
+        });
     if (surplus > 0) {
       const Ask back{asks[i].key, smaller[i].get(), -surplus};
       static_cast<void>(
@@ -134,9 +160,10 @@ Result<Verdict> LeasedStore::ask_behind(std::span<const Ask> asks, Mode mode, De
 }
 
 Result<void> LeasedStore::reset(std::string_view key, Deadline deadline) {
-  stripe_of(key).contents.with([&](Stripe::Contents& it) {
-    if (const auto known = it.shares.find(key); known != it.shares.end()) it.shares.erase(known);
-  });
+  for (std::size_t lane = 0; lane < lanes; ++lane)
+    stripe_of(key, lane).contents.with([&](Stripe::Contents& it) {
+      if (const auto known = it.shares.find(key); known != it.shares.end()) it.shares.erase(known);
+    });
   return behind_.reset(key, deadline);
 }
 

@@ -6,6 +6,9 @@
 // smaller, so that the bound holds in every stretch of time, not only from the beginning; both together, 1 % is what leasing strands at
 // worst.
 //
+// Threads hold shares of their own of buckets that are large enough, so that they do not meet at one lock; together they hold no more than
+// the node's.
+//
 // Only rules that say `lease`, with a token bucket or GCRA; small limits, whose 1 % is nothing, are asked directly.
 //
 // Threads: any number at once.
@@ -52,15 +55,19 @@ class LeasedStore final : public Store {
   struct Share;
   struct Stripe;
   static constexpr std::size_t stripes = 16;
+  static constexpr std::size_t lanes = 4;  // sets of stripes; a thread uses one of them
 
-  Stripe& stripe_of(std::string_view key) const;
+  std::size_t lane_of(const Terms& terms) const;
+  Stripe& stripe_of(std::string_view key, std::size_t lane) const;
+  std::int64_t share_of_lane(const Terms& terms) const;
   bool from_share(const Ask& ask, Decision& decision);
   Result<Verdict> ask_behind(std::span<const Ask> asks, Mode mode, Deadline deadline);
 
   const LeasedStoreOptions options_;
   Store& behind_;
   const Clock& clock_;
-  std::unique_ptr<std::array<Stripe, stripes>> stripes_;
+  std::unique_ptr<std::array<Stripe, stripes * lanes>> stripes_;
+  const std::int64_t capacity_of_lanes_;  // from which on each thread holds a share of its own
 };
 
 }  // namespace chaveiro::limits

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <algorithm>
 
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -62,7 +63,10 @@ void RedisServer::start() {
     add({"--tls-port", std::to_string(port()), "--tls-cert-file", own.cert_file, "--tls-key-file", own.key_file,
          "--tls-ca-cert-file", authority_->ca_file, "--tls-auth-clients", "optional"});
   }
-  process_ = ChildProcess({options_.program, words, folder_->file(""), folder_->file("log")});
+  // The same tests on another server: CHAVEIRO_REDIS_PROGRAM=.cache/tools/bin/valkey-server (./dev setup valkey).
+  const char* other = options_.program == "redis-server" ? std::getenv("CHAVEIRO_REDIS_PROGRAM") : nullptr;
+  process_ =
+      ChildProcess({other != nullptr ? other : options_.program, words, folder_->file(""), folder_->file("log")});
   wait_until("a server answers", [&] {
     if (!process_.running()) return true;
     const RespReply reply = command({"PING"});
