@@ -232,7 +232,7 @@ endif()
 
 if(CHAVEIRO_TESTS AND TARGET chaveiro)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
-  foreach(test cache events limits official_examples server tls)
+  foreach(test cache chaos events limits official_examples server tls)
     add_test(NAME e2e.${test} COMMAND ${Python3_EXECUTABLE} -m unittest -v ${test}_test
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
     set_tests_properties(e2e.${test} PROPERTIES TIMEOUT 300 LABELS e2e
