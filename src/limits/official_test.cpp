@@ -193,6 +193,23 @@ TEST(OfficialLimits, a_429_empties_the_bucket_of_the_user_and_counts) {
   EXPECT_THAT(world.metrics.expose(), HasSubstr("dict_policy_limited_total 1"));
 }
 
+TEST(OfficialLimits, a_bucket_that_is_nearly_empty_is_told_of_once) {
+  World world({.category = Category::h});
+  const auto call = World::look_up(company);
+  const auto alarms = [&](int count) {
+    return HasSubstr(
+        "dict_policy_headroom_alarms_total{ispb=\"12345678\",policy=\"ENTRIES_READ_PARTICIPANT_ANTISCAN\"} " +
+        std::to_string(count));
+  };
+  for (int i = 0; i < 42; ++i) ASSERT_TRUE(world.call(call, 200));
+  EXPECT_THAT(world.metrics.expose(), ::testing::Not(HasSubstr("dict_policy_headroom_alarms_total{")));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(world.call(call, 200));
+  EXPECT_THAT(world.metrics.expose(), alarms(1));
+  world.clock.advance(std::chrono::hours{2});
+  for (int i = 0; i < 48; ++i) ASSERT_TRUE(world.call(call, 200));
+  EXPECT_THAT(world.metrics.expose(), alarms(2));
+}
+
 TEST(OfficialLimits, batches_are_refused_first) {
   World world({.category = Category::h, .kept_share = 0.2});
   auto call = World::look_up(company);
