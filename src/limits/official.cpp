@@ -151,10 +151,11 @@ void OfficialLimits::show_tokens(const OfficialPermit& permit, const std::vector
         .gauge("dict_policy_tokens", "Tokens of an official bucket that are left, as we believe.",
                {{"policy", policy}, {"ispb", permit.participant}})
         .set(static_cast<double>(free));
-    const bool is_low =
-        static_cast<double>(free) < options_.headroom_alarm * static_cast<double>(permit.asks[i].terms.capacity);
+    // It ends well above where it began: holds that come and go are no news.
+    const double low_at = options_.headroom_alarm * static_cast<double>(permit.asks[i].terms.capacity);
     const bool is_news = low_.with([&](std::set<std::string>& low) {
-      return is_low ? low.insert(permit.asks[i].key).second : (low.erase(permit.asks[i].key), false);
+      if (static_cast<double>(free) >= 2 * low_at) low.erase(permit.asks[i].key);
+      return static_cast<double>(free) < low_at && low.insert(permit.asks[i].key).second;
     });
     if (!is_news) continue;
     metrics_
