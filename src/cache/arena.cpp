@@ -15,7 +15,7 @@ constexpr std::size_t huge_bytes = std::size_t{2} << 20;
 Arena::Arena(std::size_t reserve, std::uint32_t page_bytes)
     : reserve_((reserve + huge_bytes - 1) / huge_bytes * huge_bytes + huge_bytes),
       page_bytes_(page_bytes),
-      huge_(reserve >= 16 * huge_bytes),
+      huge_(reserve >= 8 * huge_bytes),
       pages_(1),
       partial_(sizes + 1, none) {
   CHECK(reserve_ / 8 < (std::uint64_t{1} << 32));

@@ -2,13 +2,13 @@
 //
 // How an entry lies in memory:
 //
-//   entry  = deadline(4) state(4) sizes(4) [extras] key pad8 value
+//   entry  = deadline(4) state(4) sizes(4) key pad8 [extras] value
 //   sizes  = key bytes (12 bits) | value bytes (20 bits)
 //   state  = use (21 bits, see reuse.h) | flags
 //   value  = the bytes, or {pointer, bytes} where flag `boxed` is set
 //
-// Twelve bytes stand before the key; extras exist only in entries that use them. Everything but deadline and state is
-// immutable from the moment the entry can be found until no reader can see it any more.
+// Twelve bytes stand before the key, always, so that a look-up compares it without a further look at the state; extras exist
+// only in entries that use them. Everything but deadline and state is immutable from the moment the entry can be found until no reader can see it any more.
 #pragma once
 
 #include <atomic>
@@ -44,6 +44,7 @@ struct Entry {
     softened = 1U << 27,
     endless = 1U << 28,
   };
+  static constexpr std::size_t key_at = 12;
   static constexpr std::size_t key_max = 1984;
   static constexpr std::size_t inline_max = 2048;  // larger entries keep their value outside, in a box
 
@@ -52,21 +53,25 @@ struct Entry {
   std::uint32_t sizes;
 
   static constexpr std::size_t bytes_for(std::size_t key, std::size_t value, bool with_extras) {
-    return ((12 + (with_extras ? sizeof(Extras) : 0) + key + 7) & ~std::size_t{7}) + ((value + 7) & ~std::size_t{7});
+    return after_key(key) + (with_extras ? sizeof(Extras) : 0) + ((value + 7) & ~std::size_t{7});
   }
+  static constexpr std::size_t after_key(std::size_t key) { return (key_at + key + 7) & ~std::size_t{7}; }
   std::uint32_t flags() const { return state.load(std::memory_order_relaxed); }
   std::size_t key_bytes() const { return sizes & 0xFFF; }
   std::size_t value_bytes() const { return sizes >> 12; }
   const char* at(std::size_t offset) const { return reinterpret_cast<const char*>(this) + offset; }
   char* at(std::size_t offset) { return reinterpret_cast<char*>(this) + offset; }
-  std::size_t key_at(std::uint32_t flags) const { return 12 + ((flags & extras) != 0 ? sizeof(Extras) : 0); }
-  std::string_view key(std::uint32_t flags) const { return {at(key_at(flags)), key_bytes()}; }
-  std::string_view value(std::uint32_t flags) const {
-    return {at((key_at(flags) + key_bytes() + 7) & ~std::size_t{7}), value_bytes()};
+  std::string_view key() const { return {at(key_at), key_bytes()}; }
+  // `key`: its bytes, where they are known.
+  std::size_t value_at(std::uint32_t flags, std::size_t key) const {
+    if ((flags & extras) != 0) [[unlikely]]
+      return after_key(key) + sizeof(Extras);
+    return after_key(key);
   }
+  std::string_view value(std::uint32_t flags) const { return {at(value_at(flags, key_bytes())), value_bytes()}; }
   Extras more() const {
     Extras copy;
-    std::memcpy(&copy, at(12), sizeof copy);
+    std::memcpy(&copy, at(after_key(key_bytes())), sizeof copy);
     return copy;
   }
   Box box(std::uint32_t flags) const {
@@ -76,14 +81,15 @@ struct Entry {
   }
   // Ticks wrap after 497 days; differences up to half of that are told right.
   bool expired(std::uint32_t flags, std::uint32_t tick) const {
-    return (flags & endless) == 0 && static_cast<std::int32_t>(tick - deadline.load(std::memory_order_relaxed)) >= 0;
+    if (static_cast<std::int32_t>(tick - deadline.load(std::memory_order_relaxed)) < 0) [[likely]]
+      return false;
+    return (flags & endless) == 0;
   }
 };
 static_assert(sizeof(Entry) == 12);
 
 // The value's bytes, wherever they lie.
-inline std::string_view content(const Entry& entry) {
-  const std::uint32_t flags = entry.flags();
+inline std::string_view content(const Entry& entry, std::uint32_t flags) {
   if ((flags & Entry::boxed) == 0) [[likely]]
     return entry.value(flags);
   const Box box = entry.box(flags);

@@ -56,11 +56,22 @@ inline std::uint64_t load_tail(const char* at, std::size_t count) {
   constexpr std::uint64_t odd1 = 0x9E3779B97F4A7C15, odd2 = 0xC2B2AE3D27D4EB4F;
   const char* at = bytes.data();
   std::size_t left = bytes.size();
-  std::uint64_t state = seed ^ fold(seed ^ odd1, left ^ odd2);
-  for (; left > 16; at += 16, left -= 16) state = fold(load8(at) ^ odd1 ^ seed, load8(at + 8) ^ state);
+  std::uint64_t state = seed;
+  if (left > 32) {  // two chains side by side: neither waits for the other
+    std::uint64_t beside = seed;
+    for (; left > 32; at += 32, left -= 32) {
+      state = fold(load8(at) ^ odd1 ^ seed, load8(at + 8) ^ state);
+      beside = fold(load8(at + 16) ^ odd2 ^ seed, load8(at + 24) ^ beside);
+    }
+    state ^= beside;
+  }
+  if (left > 16) {
+    state = fold(load8(at) ^ odd1 ^ seed, load8(at + 8) ^ state);
+    at += 16, left -= 16;
+  }
   const std::uint64_t low = load_tail(at, left);
   const std::uint64_t high = left > 8 ? load8(at + left - 8) : 0;
-  return fold(fold(low ^ odd2 ^ seed, high ^ state), odd1 ^ state);
+  return fold(fold(low ^ odd2 ^ seed, high ^ state), odd1 ^ state ^ bytes.size());
 }
 
 }  // namespace chaveiro::cache

@@ -1,5 +1,7 @@
 #include "cache/index.h"
 
+#include <memory>
+
 #include "base/check.h"
 
 namespace chaveiro::cache {
@@ -10,23 +12,28 @@ constexpr std::uint64_t passed_mask = std::uint64_t{0xFF} << 32;
 
 Index::~Index() { free_directory(words()); }
 
+Index::Words* Index::new_directory(std::size_t words) {
+  auto* const fresh = static_cast<Words*>(::operator new[](words * sizeof(Words), std::align_val_t{64}));
+  std::uninitialized_value_construct_n(fresh, words);
+  return fresh;
+}
+
 void Index::begin(Ref low, Ref high) {
-  auto* fresh = new Words[2];
+  Words* const fresh = new_directory(2);
   clear_segment(low, 1);
   clear_segment(high, 1);
   fresh[0].store(low, std::memory_order_relaxed);
   fresh[1].store(high, std::memory_order_relaxed);
-  word_.store(reinterpret_cast<std::uintptr_t>(fresh) | std::uint64_t{63} << 56, std::memory_order_release);
+  word_.store(reinterpret_cast<std::uintptr_t>(fresh) | 63, std::memory_order_release);
 }
 
 void* Index::double_directory() {
   Words* const old = words();
   const std::size_t size = std::size_t{1} << bits();
-  auto* fresh = new Words[size * 2];
+  Words* const fresh = new_directory(size * 2);
   for (std::size_t i = 0; i < size * 2; ++i)
     fresh[i].store(old[i / 2].load(std::memory_order_relaxed), std::memory_order_relaxed);
-  word_.store(reinterpret_cast<std::uintptr_t>(fresh) | static_cast<std::uint64_t>(64 - bits() - 1) << 56,
-              std::memory_order_release);
+  word_.store(reinterpret_cast<std::uintptr_t>(fresh) | (64 - bits() - 1), std::memory_order_release);
   return old;
 }
 

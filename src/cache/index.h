@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <new>
 #include <vector>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -123,7 +124,7 @@ class Index {
     begin(low, high);
     return old;
   }
-  static void free_directory(void* directory) { delete[] static_cast<Words*>(directory); }
+  static void free_directory(void* directory) { ::operator delete[](directory, std::align_val_t{64}); }
 
   std::size_t bytes() const { return sizeof(Words) << bits(); }
   // Calls each(ref) for every key.
@@ -141,7 +142,7 @@ class Index {
  private:
   using Words = std::atomic<Ref>;
 
-  // Bits apart from those that chose shard and segment (the upper ones) and from the lowest, which the shard's shift emptied.
+  // Bits apart from those that chose shard and segment (the upper ones) and from the lowest, which the shift beyond the shard's emptied.
   static std::uint32_t first_line(std::uint64_t hash) { return hash >> 16 & (lines - 1); }
   static std::uint8_t tag(std::uint64_t hash) { return static_cast<std::uint8_t>(hash >> 24); }
   static std::uint32_t keys(const Line* at) {
@@ -154,15 +155,19 @@ class Index {
     at[0].tags[1].store(at[0].tags[1].load(std::memory_order_relaxed) + (delta << 48), std::memory_order_relaxed);
   }
 
-  Words* words() const { return reinterpret_cast<Words*>(word_.load(std::memory_order_acquire) & 0xFFFFFFFFFFFFFF); }
-  std::uint32_t bits() const { return 64 - static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 56); }
+  static constexpr std::uint64_t shift_mask = 63;  // the directory lies on a multiple of 64
+  Words* words() const { return reinterpret_cast<Words*>(word_.load(std::memory_order_acquire) & ~shift_mask); }
+  std::uint32_t bits() const {
+    return 64 - static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) & shift_mask);
+  }
   Ref ref_of(std::uint64_t hash) const {
     const std::uint64_t word = word_.load(std::memory_order_acquire);
-    return reinterpret_cast<const Words*>(word & 0xFFFFFFFFFFFFFF)[hash >> (word >> 56)].load(
+    return reinterpret_cast<const Words*>(word & ~shift_mask)[hash >> (word & shift_mask)].load(
         std::memory_order_acquire);
   }
   Line* segment(std::uint64_t hash) const { return reinterpret_cast<Line*>(base_ + std::size_t{ref_of(hash)} * 8); }
   void begin(Ref low, Ref high);
+  static Words* new_directory(std::size_t words);
   void* double_directory();
   void clear_segment(Ref ref, std::uint32_t level);
   static void insert_in(Line* segment, std::uint64_t hash, Ref ref);
@@ -171,7 +176,7 @@ class Index {
 
   Arena& arena_;
   std::byte* const base_;
-  std::atomic<std::uint64_t> word_{0};  // address of the directory | shift of the hash << 56
+  std::atomic<std::uint64_t> word_{0};  // address of the directory | shift of the hash
 };
 
 }  // namespace chaveiro::cache

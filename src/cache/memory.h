@@ -68,12 +68,12 @@ class View {
   friend class Memory;
   struct Nothing {};
   View(MemoryCore& core, std::string_view key) {
-    const Entry* entry = core.look(key, core.hash(key), section_.reader());
+    const auto [entry, flags] = core.look(key, core.hash(key), section_.reader());
     if (entry == nullptr) return;
     found_ = true;
     stale_ = core.stale(*entry);
     left_ = core.left(*entry);
-    const std::string_view bytes = content(*entry);
+    const std::string_view bytes = content(*entry, flags);
     if constexpr (ValueTraits<V>::text)
       text_ = bytes;
     else if constexpr (ValueTraits<V>::boxed)
@@ -110,7 +110,7 @@ class Memory {
   {
     Section section;
     const std::string_view bytes = bytes_of(key);
-    return copy(core_.look(bytes, core_.hash(bytes), section.reader(), reach), out);
+    return copy(core_.look<equal_keys>(bytes, core_.hash(bytes), section.reader(), reach), out);
   }
   std::optional<V> get(KeySeen key)
     requires(std::copyable<V>)
@@ -136,7 +136,7 @@ class Memory {
     for (std::size_t i = 0; i < count; ++i) core_.prefetch_line(hashes[i] = core_.hash(bytes_of(keys[i])));
     for (std::size_t i = 0; i < count; ++i) core_.prefetch_entry(hashes[i]);
     for (std::size_t i = 0; i < count; ++i) {
-      if (copy(core_.look(bytes_of(keys[i]), hashes[i], section.reader(), reach), out[i]))
+      if (copy(core_.look<equal_keys>(bytes_of(keys[i]), hashes[i], section.reader(), reach), out[i]))
         found |= std::uint64_t{1} << i;
     }
     return found;
@@ -158,7 +158,7 @@ class Memory {
 
   bool remove(KeySeen key) { return core_.remove(bytes_of(key)); }  // true: it was there
   // All entries that were put with this tag before now. O(1): they miss at once, their room comes back by eviction or deadline.
-  // Tags share 65,535 cells: rarely, entries of another tag miss too.
+  // Tags share cells (one for each 256 bytes of the budget, at most 65,535): rarely, entries of another tag miss too.
   void invalidate(std::string_view tag) { core_.invalidate(tag); }
   void clear() { core_.clear(); }
   // New bounds, at once; bytes at most MemoryOptions::bytes_max. entries 0: none.
@@ -175,9 +175,9 @@ class Memory {
   {
     core_.for_each([&](const Entry& entry, std::uint32_t flags) {
       if constexpr (Traits::boxed)
-        fn(entry.key(flags), *reinterpret_cast<const V*>(content(entry).data()));
+        fn(entry.key(), *reinterpret_cast<const V*>(content(entry, flags).data()));
       else
-        fn(entry.key(flags), content(entry));
+        fn(entry.key(), content(entry, flags));
     });
   }
 
@@ -191,6 +191,10 @@ class Memory {
   // Of an entry without extras, where the types tell.
   static constexpr std::size_t reach =
       Traits::flat && !std::same_as<K, std::string> ? Entry::bytes_for(sizeof(K), sizeof(V), false) : 128;
+  static constexpr bool equal_keys = !std::same_as<K, std::string>;
+  // No value is so large that it gets a box.
+  static constexpr bool in_place =
+      Traits::flat && equal_keys && Entry::bytes_for(sizeof(K), sizeof(V), true) <= Entry::inline_max;
 
   static std::string_view bytes_of(const std::string_view& key) { return key; }
   template <class T>
@@ -199,12 +203,15 @@ class Memory {
     return {reinterpret_cast<const char*>(&key), sizeof(T)};
   }
 
-  static bool copy(const Entry* entry, V& out) {
+  [[gnu::always_inline]] static bool copy(MemoryCore::Found found, V& out) {
+    const auto [entry, flags] = found;
     if (entry == nullptr) return false;
     if constexpr (Traits::text)
-      out.assign(content(*entry));
+      out.assign(content(*entry, flags));
+    else if constexpr (in_place)
+      std::memcpy(&out, entry->at(entry->value_at(flags, sizeof(K))), sizeof(V));
     else
-      std::memcpy(&out, content(*entry).data(), sizeof(V));
+      std::memcpy(&out, content(*entry, flags).data(), sizeof(V));
     return true;
   }
   static void drop(Box box) {
@@ -218,20 +225,20 @@ class Memory {
       const std::uint32_t flags = entry.flags();
       const auto with_key = [&](KeySeen key) {
         if constexpr (Traits::text)
-          listener(key, content(entry), cause);
+          listener(key, content(entry, flags), cause);
         else if constexpr (Traits::boxed)
-          listener(key, *reinterpret_cast<const V*>(content(entry).data()), cause);
+          listener(key, *reinterpret_cast<const V*>(content(entry, flags).data()), cause);
         else {
           V value;
-          std::memcpy(&value, content(entry).data(), sizeof value);
+          std::memcpy(&value, content(entry, flags).data(), sizeof value);
           listener(key, value, cause);
         }
       };
       if constexpr (std::same_as<K, std::string>)
-        with_key(entry.key(flags));
+        with_key(entry.key());
       else {
         K key;
-        std::memcpy(&key, entry.key(flags).data(), sizeof key);
+        std::memcpy(&key, entry.key().data(), sizeof key);
         with_key(key);
       }
     };

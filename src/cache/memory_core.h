@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,9 @@ struct MemoryStats {
   std::uint64_t refused = 0;    // too large, or no room
   std::uint64_t comebacks = 0;  // misses of keys that were thrown out not long ago: a larger cache would have had them
   std::size_t entries = 0;
-  std::size_t bytes = 0;    // everything measured
+  std::size_t bytes = 0;  // everything measured that the budget bounds
+  std::size_t tables =
+      0;  // of the policy, beside the budget: about 100 KB, and 9 KB for each thread that reads; they do not grow
   std::size_t payload = 0;  // keys and values in it
   std::size_t ghosts = 0;   // of those that were thrown out, how many are remembered
 };
@@ -66,22 +69,28 @@ class MemoryCore {
 
   [[gnu::always_inline]] std::uint64_t hash(std::string_view key) const { return hash_bytes(key, seed_); }
 
-  // The entry that holds now; nullptr on a miss. Inside a Section.
-  [[gnu::always_inline]] const Entry* look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader,
-                                           std::size_t reach = 128) {
-    const Entry* const entry = store(hash).find(key, hash, reach);
+  struct Found {
+    const Entry* entry;  // null: a miss
+    std::uint32_t flags;
+  };
+  // The entry that holds now. Inside a Section. `equal`: all keys have the same size.
+  template <bool equal = false>
+  [[gnu::always_inline]] Found look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader,
+                                    std::size_t reach = 128) {
+    const Entry* const entry = store(hash).find<equal>(key, hash, reach);
     ReuseModel::Stripe& stripe = model_.stripe(reader);
-    if (entry != nullptr) {
+    if (entry != nullptr) [[likely]] {
       const std::uint32_t flags = entry->flags();
-      if (!entry->expired(flags, now()) && ((flags & Entry::tagged) == 0 || !invalidated(*entry))) [[likely]] {
-        if ((flags & Use::time_mask) != model_.now() || (flags & Entry::sliding) != 0)
-          touch(const_cast<Entry&>(*entry), flags, hash, reader);
+      const std::uint32_t odd =
+          ((flags ^ model_.now()) & Use::time_mask) | (flags & (Entry::tagged | std::uint32_t{Entry::sliding}));
+      if (!entry->expired(flags, now()) && (odd == 0 || heed(const_cast<Entry&>(*entry), flags, hash, reader)))
+          [[likely]] {
         ReuseModel::count(reader, stripe.hits);
-        return entry;
+        return {entry, flags};
       }
     }
     ReuseModel::count(reader, stripe.misses);
-    return nullptr;
+    return {nullptr, 0};
   }
   bool stale(const Entry& entry) const {
     return (entry.flags() & Entry::softened) != 0 && static_cast<std::int32_t>(now() - entry.more().soft_deadline) >= 0;
@@ -120,19 +129,29 @@ class MemoryCore {
 
  private:
   static constexpr Micros tick_length = std::chrono::milliseconds{10};
-  static constexpr std::size_t tag_cells = 65'536;
+  // One for each 256 bytes of the budget, in these bounds; of memory from the first tag on.
+  static constexpr std::size_t tag_cells_min = 256, tag_cells_max = 65'536;
 
   std::uint32_t now() const { return tick_.load(std::memory_order_relaxed); }
-  Store& store(std::uint64_t hash) const { return *direct_[hash >> 1 >> (63 - shard_bits_)]; }
+  Store& store(std::uint64_t hash) const { return *direct_[hash >> (64 - Store::shard_bits_max)]; }
   bool invalidated(const Entry& entry) const;
+  void make_tags();
+  void share_room();
+  std::size_t tag_bytes() const {
+    return tags_.load(std::memory_order_acquire) == nullptr ? 0 : tag_cells_ * sizeof(std::uint32_t);
+  }
+  std::uint16_t cell_of(std::string_view tag) const {
+    return static_cast<std::uint16_t>(1 + hash(tag) % (tag_cells_ - 1));
+  }
+  // Of an entry that was found, what is not the same at every hit: tags, sliding, the time of use. False: its tag was invalidated.
+  bool heed(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader);
   void touch(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader);
   std::uint32_t ticks(Micros duration) const;
   template <class Change>
-  auto changing(Store& store, Change change);
+  auto changing(Store& store, Store::Telling telling, Change change);
 
   // Read by every look-up, written (nearly) never.
-  std::array<Store*, 16> direct_{};
-  std::uint32_t shard_bits_ = 0;
+  std::array<Store*, 1 << Store::shard_bits_max> direct_{};
   std::uint64_t seed_;
   alignas(64) std::atomic<std::uint32_t> tick_{0};
   alignas(64) ReuseModel model_;
@@ -143,7 +162,11 @@ class MemoryCore {
   Told told_;
   std::atomic<std::uint32_t> tag_sequence_{0};
   std::atomic<std::uint64_t> dice_{0};
-  std::unique_ptr<std::atomic<std::uint32_t>[]> tags_;
+  const std::size_t tag_cells_;
+  mutable std::mutex room_;  // for the next three
+  std::size_t bytes_now_ = 0, entries_now_ = 0;
+  std::unique_ptr<std::atomic<std::uint32_t>[]> tags_owner_;
+  std::atomic<std::atomic<std::uint32_t>*> tags_{nullptr};  // null: nothing has had a tag yet
 };
 
 }  // namespace chaveiro::cache

@@ -251,6 +251,67 @@ TEST(Memory, tells_the_listener_each_removal_with_its_cause) {
   EXPECT_EQ(told["x"].second, Cause::evicted);
 }
 
+// Whether somebody is told or not, what is thrown out for room is what the room needs.
+TEST(Memory, throws_out_no_more_where_a_listener_is_told) {
+  ManualClock clock;
+  struct Boxed {  // no copies: it lies beside its entry
+    std::unique_ptr<std::string> text;
+  };
+  const auto fill = [&](auto& cache, auto value_of) {
+    std::uint64_t most = 0, before = 0;
+    for (std::uint64_t i = 0; i < 40'000; ++i) {
+      cache.put(i, value_of(i));
+      const std::uint64_t evicted = cache.stats().evicted;
+      most = std::max(most, evicted - before);
+      before = evicted;
+    }
+    cache.validate();
+    return most;
+  };
+  const MemoryOptions options{.bytes = 1 << 20, .shards = 1, .seed = 9};
+  std::uint64_t told = 0, wrong = 0;
+  const auto text_of = [](std::uint64_t i) { return std::to_string(i) + std::string(90, 'v'); };
+  Memory<std::uint64_t, std::string> plain(options, clock);
+  Memory<std::uint64_t, std::string> heard(options, clock, [&](std::uint64_t key, std::string_view value, Cause) {
+    ++told;
+    wrong += value == text_of(key) ? 0 : 1;
+  });
+  const std::uint64_t most = fill(plain, text_of), most_heard = fill(heard, text_of);
+  EXPECT_LE(most_heard, most + 4);
+  EXPECT_GE(heard.stats().entries * 100, plain.stats().entries * 97);
+  EXPECT_EQ(told, heard.stats().evicted);
+
+  told = 0;
+  const auto box_of = [&](std::uint64_t i) { return Boxed{std::make_unique<std::string>(text_of(i))}; };
+  Memory<std::uint64_t, Boxed> boxes(options, clock);
+  Memory<std::uint64_t, Boxed> boxes_heard(options, clock, [&](std::uint64_t key, const Boxed& value, Cause) {
+    ++told;
+    wrong += *value.text == text_of(key) ? 0 : 1;
+  });
+  const std::uint64_t most_boxes = fill(boxes, box_of), most_boxes_heard = fill(boxes_heard, box_of);
+  EXPECT_LE(most_boxes_heard, most_boxes + 4);
+  EXPECT_GE(boxes_heard.stats().entries * 100, boxes.stats().entries * 97);
+  EXPECT_EQ(told, boxes_heard.stats().evicted);
+  EXPECT_EQ(wrong, 0U);
+}
+
+TEST(Memory, waits_once_for_a_view_that_holds_everything_back_and_not_each_time) {
+  ManualClock clock;
+  Memory<std::uint64_t, std::string> cache({.bytes = 256 << 10, .ttl = 0s, .shards = 1}, clock);
+  Validated at_end(cache);
+  for (std::uint64_t i = 0; i < 5'000; ++i) cache.put(i, std::string(100, 'v'));
+  std::uint64_t refused = 0;
+  {
+    const auto view = cache.read(4'999);
+    ASSERT_TRUE(view);
+    for (std::uint64_t i = 0; i < 2'000; ++i) refused += cache.put(10'000 + i, std::string(100, 'w')) == Stored::full;
+    EXPECT_EQ(*view, std::string(100, 'v'));
+    EXPECT_LE(cache.stats().bytes, std::size_t{256} << 10);
+  }
+  EXPECT_GT(refused, 0U);
+  EXPECT_EQ(cache.put(1, "again"), Stored::fresh) << "the view has gone";
+}
+
 TEST(Memory, misses_everything_of_an_invalidated_tag) {
   ManualClock clock;
   Memory<std::string, int> cache({.seed = 5}, clock);
@@ -265,6 +326,28 @@ TEST(Memory, misses_everything_of_an_invalidated_tag) {
   EXPECT_EQ(cache.get("c"), 3);
   cache.put("a", 4, {.tags = both});
   EXPECT_EQ(cache.get("a"), 4);
+}
+
+TEST(Memory, counts_what_tags_take_within_its_bytes) {
+  ManualClock clock;
+  constexpr std::size_t bound = 1 << 20;
+  Memory<std::uint64_t, std::string> cache({.bytes = bound, .ttl = 0s}, clock);
+  Validated at_end(cache);
+  const auto fill = [&] {
+    for (std::uint64_t i = 0; i < 20'000; ++i) cache.put(i, std::string(100, 'v'));
+  };
+  fill();
+  EXPECT_LE(cache.stats().bytes, bound);
+  const std::string_view tag[] = {"red"};
+  cache.invalidate("red");  // nobody has it: nothing is made for it
+  cache.put(77, "tagged", {.tags = tag});
+  EXPECT_LE(cache.stats().bytes, bound) << "the cells take their room from the entries";
+  fill();
+  EXPECT_LE(cache.stats().bytes, bound);
+  cache.put(77, "tagged", {.tags = tag});
+  cache.invalidate("red");
+  EXPECT_EQ(cache.get(77), std::nullopt);
+  EXPECT_LT(cache.stats().tables, std::size_t{200} << 10);
 }
 
 TEST(Memory, shrinks_and_grows_while_it_runs) {

@@ -52,6 +52,12 @@ ReuseModel::Totals ReuseModel::totals() const {
   return sum;
 }
 
+std::size_t ReuseModel::bytes() const {
+  std::size_t bytes = sizeof *this + sizeof(Sums) + duel_.bytes();
+  for (const auto& slot : stripes_) bytes += slot.load(std::memory_order_acquire) != nullptr ? sizeof(Stripe) : 0;
+  return bytes;
+}
+
 void ReuseModel::advance(std::uint64_t residents, std::uint64_t ghosts) {
   std::unique_lock lock(learning_, std::try_to_lock);
   if (!lock) return;

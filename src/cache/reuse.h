@@ -87,6 +87,7 @@ class ReuseModel {
     std::uint64_t hits = 0, misses = 0, inserts = 0;
   };
   Totals totals() const;
+  std::size_t bytes() const;  // of memory
 
  private:
   static std::uint32_t bin(std::uint32_t age) {

@@ -9,7 +9,8 @@
 namespace chaveiro::cache {
 namespace {
 
-constexpr std::uint32_t wheel_shift = 4;  // a page is looked through at most once in 16 ticks (160 ms)
+constexpr std::uint32_t far_away = 1U << 30;  // 124 days: an endless entry is told by its flag when that has passed
+constexpr std::uint32_t wheel_shift = 4;      // a page is looked through at most once in 16 ticks (160 ms)
 
 std::uint32_t page_bytes_for(std::size_t budget) { return budget >= (std::size_t{8} << 20) ? 16'384 : 4'096; }
 
@@ -18,7 +19,6 @@ std::uint32_t page_bytes_for(std::size_t budget) { return budget >= (std::size_t
 Store::Store(Settings settings, ReuseModel& model, const std::atomic<std::uint32_t>& tick)
     : arena_(settings.bytes_max + settings.bytes_max / 8 + (std::size_t{1} << 20), page_bytes_for(settings.bytes)),
       index_(arena_),
-      skip_(settings.hash_skip),
       tick_(tick),
       settings_(settings),
       model_(model),
@@ -57,7 +57,7 @@ float Store::worth(const Entry& entry, std::uint32_t flags) const {
 // Put, remove, clear ---------------------------------------------------------------------------------------------------
 
 Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& writer) {
-  __builtin_prefetch(index_.line_of(hash << skip_));
+  __builtin_prefetch(index_.line_of(hash << shard_bits_max));
   __builtin_prefetch(ghosts_.line(hash));
   const bool with_extras = item.soft != 0 || item.sliding || item.weight != 0 || item.tags[0] != 0;
   const std::size_t value = item.box.object != nullptr ? sizeof(Box) : item.value.size();
@@ -76,15 +76,18 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   if (++puts_ % 8 == 0) expire(1);
   const std::uint64_t every = std::max<std::uint64_t>(1, std::min<std::uint64_t>(entries_ / 1024, 256));
   if (puts_ % every == 0)
-    model_.advance(std::max<std::size_t>(1, entries_) << settings_.hash_skip, ghosts_.count() << settings_.hash_skip);
-  if (unstamped_ >= 64 + entries_ / 64) reclaim(true);
+    model_.advance(std::max<std::size_t>(1, entries_) << settings_.shard_bits, ghosts_.count() << settings_.shard_bits);
+  // To learn what readers have left interrupts them (membarrier): seldom, where there is room.
+  if (unstamped_ >= 64 + entries_ / (over(settings_.bytes / 16) ? 64 : 16)) reclaim(true);
 
   const Ref ref = allocate(Arena::slot_for(bytes), true, writer);
   if (ref == 0) return refuse(Stored::full);
   if (outside_ > 0 || item.box.bytes + item.weight > 0) {
-    for (int i = 0; over(item.box.bytes + item.weight) && i < 4096 && evict_one(writer); ++i) {
-      if (i % 32 == 31) reclaim(true);
-    }
+    // A little more than is needed, so that readers need not be asked at each put whether they have left.
+    const std::size_t more = item.box.bytes + item.weight, slack = settings_.bytes / 64;
+    const auto held = [&] { return this->bytes() - leaving_; };
+    for (int i = 0; held() + more + slack > settings_.bytes && i < 4096 && evict_one(writer); ++i) {}
+    if (over(more)) reclaim(true);
   }
 
   // What is known already is written while the index line is on its way from memory.
@@ -98,14 +101,14 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   if (item.soft != 0) flags |= Entry::softened;
   if (item.ttl == 0) flags |= Entry::endless;
   const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
-  entry->deadline.store(tick + item.ttl, std::memory_order_relaxed);
+  entry->deadline.store(tick + (item.ttl == 0 ? far_away : item.ttl), std::memory_order_relaxed);
   entry->sizes = static_cast<std::uint32_t>(item.key.size() | value << 12);
   if (with_extras) {
     Extras extras{tick + item.soft, item.sliding ? item.ttl : 0, item.weight, item.stamp, {}};
     std::copy(std::begin(item.tags), std::end(item.tags), std::begin(extras.tags));
-    std::memcpy(entry->at(12), &extras, sizeof extras);
+    std::memcpy(entry->at(Entry::after_key(item.key.size())), &extras, sizeof extras);
   }
-  std::memcpy(entry->at(entry->key_at(flags)), item.key.data(), item.key.size());
+  std::memcpy(entry->at(Entry::key_at), item.key.data(), item.key.size());
   char* const to = const_cast<char*>(entry->value(flags).data());
   if (item.box.object != nullptr) {
     std::memcpy(to, &item.box, sizeof item.box);
@@ -113,7 +116,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
     std::memcpy(to, item.value.data(), value);
   }
 
-  const Ref before = index_.find(hash << skip_, [&](Ref at) { return same(at, item.key); });
+  const Ref before = index_.find(hash << shard_bits_max, [&](Ref at) { return same(at, item.key); });
   Use use;
   if (before != 0) {
     use = Use{arena_.at<Entry>(before)->flags() & Use::mask};
@@ -139,7 +142,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   if (item.pinned) pinned_ += charged;
   ++entries_;
   if (before != 0) {
-    index_.replace(hash << skip_, before, ref);
+    index_.replace(hash << shard_bits_max, before, ref);
     unlink(before, 0, Cause::replaced);
   } else {
     link(ref, hash, writer);
@@ -150,7 +153,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
 }
 
 bool Store::remove(std::string_view key, std::uint64_t hash, Cause cause) {
-  const Ref ref = index_.find(hash << skip_, [&](Ref at) { return same(at, key); });
+  const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) { return same(at, key); });
   if (ref == 0) return false;
   const Entry* entry = arena_.at<Entry>(ref);
   const bool was_there = !entry->expired(entry->flags(), tick_.load(std::memory_order_relaxed));
@@ -161,7 +164,7 @@ bool Store::remove(std::string_view key, std::uint64_t hash, Cause cause) {
 // Readers see an empty index at once; slots follow page by page. Entries are visited now only where somebody is told of each.
 void Store::clear() {
   if (settings_.notify) {
-    for_each([&](const Entry& entry, std::uint32_t) { gone_.push_back({&entry, Cause::cleared}); });
+    for_each([&](const Entry& entry, std::uint32_t) { gone_.push_back({&entry, nullptr, Cause::cleared}); });
   }
   counters_.by_cause[static_cast<int>(Cause::cleared)] += entries_;
   Ref segments[2];
@@ -193,7 +196,7 @@ void Store::empty_cleared(std::uint32_t pages_max) {
       const std::uint32_t flags = entry->flags();
       if ((flags & Entry::live) == 0) continue;
       entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
-      if ((flags & Entry::extras) != 0) outside_ -= entry->more().weight;
+      outside_ -= weight_of(*entry, flags);
       retire(ref, (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{}, nullptr);
     }
   }
@@ -212,23 +215,23 @@ void Store::resize(std::size_t bytes, std::size_t entries, const Epochs::Reader&
 // Index, retirement ----------------------------------------------------------------------------------------------------
 
 void Store::link(Ref ref, std::uint64_t hash, const Epochs::Reader& writer) {
-  while (!index_.room(hash << skip_)) {
+  while (!index_.room(hash << shard_bits_max)) {
     const Ref low = allocate(Arena::segment_bytes, false, writer);
     const Ref high = allocate(Arena::segment_bytes, false, writer);
     CHECK(low != 0 && high != 0);
-    const Index::Left left =
-        index_.grow(hash << skip_, low, high, [&](Ref at) { return hash_of(*arena_.at<Entry>(at)) << skip_; });
+    const Index::Left left = index_.grow(hash << shard_bits_max, low, high,
+                                         [&](Ref at) { return hash_of(*arena_.at<Entry>(at)) << shard_bits_max; });
     retire(left.segment, {}, nullptr);
     if (left.directory != nullptr) retire(0, {}, left.directory);
     reclaim(true);
   }
-  index_.insert(hash << skip_, ref);
+  index_.insert(hash << shard_bits_max, ref);
 }
 
 // A hash of 0: the index knows already (the place holds the successor).
 void Store::unlink(Ref ref, std::uint64_t hash, Cause cause) {
   Entry* entry = arena_.at<Entry>(ref);
-  if (cause != Cause::replaced || hash != 0) index_.remove(hash << skip_, ref);
+  if (cause != Cause::replaced || hash != 0) index_.remove(hash << shard_bits_max, ref);
   const std::uint32_t flags = entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
   if (Use{flags & Use::mask}.kept()) kept_.fetch_sub(1, std::memory_order_relaxed);
   const Box box = (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{};
@@ -237,14 +240,44 @@ void Store::unlink(Ref ref, std::uint64_t hash, Cause cause) {
     pinned_ -= Entry::bytes_for(entry->key_bytes(), entry->value_bytes(), (flags & Entry::extras) != 0) +
                weight_of(*entry, flags);
   }
-  if ((flags & Entry::extras) != 0) outside_ -= entry->more().weight;
+  outside_ -= weight_of(*entry, flags);
   --entries_;
   ++counters_.by_cause[static_cast<int>(cause)];
-  if (settings_.notify) gone_.push_back({entry, cause});
-  retire(ref, box, nullptr);
+  if (settings_.notify) tell(*entry, box, cause);
+  retire(ref, settings_.notify && telling_ == Telling::by_copy ? Box{} : box, nullptr);
+}
+
+void Store::tell(const Entry& entry, Box box, Cause cause) {
+  Gone gone{&entry, nullptr, cause};
+  if (telling_ == Telling::by_copy) {
+    const std::uint32_t flags = entry.flags();
+    const std::size_t bytes = Entry::bytes_for(
+        entry.key_bytes(), box.object != nullptr ? sizeof(Box) : entry.value_bytes(), (flags & Entry::extras) != 0);
+    gone.copy = std::make_unique<std::uint64_t[]>(bytes / 8);
+    auto* const copy = new (gone.copy.get()) Entry;
+    copy->deadline.store(entry.deadline.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    copy->state.store(flags, std::memory_order_relaxed);
+    copy->sizes = entry.sizes;
+    std::memcpy(copy->at(Entry::key_at), entry.at(Entry::key_at), bytes - Entry::key_at);
+    gone.entry = copy;
+  }
+  gone_.push_back(std::move(gone));
+}
+
+bool Store::holds_boxes(const std::vector<Gone>& gone) {
+  return std::ranges::any_of(
+      gone, [](const Gone& one) { return one.copy != nullptr && (one.entry->flags() & Entry::boxed) != 0; });
+}
+
+void Store::told(const std::vector<Gone>& gone) {
+  for (const Gone& one : gone) {
+    const std::uint32_t flags = one.entry->flags();
+    if (one.copy != nullptr && (flags & Entry::boxed) != 0) retire(0, one.entry->box(flags), nullptr);
+  }
 }
 
 void Store::retire(Ref ref, Box box, void* directory) {
+  leaving_ += box.bytes;
   limbo_.push_back({ref, box, directory, std::numeric_limits<std::uint64_t>::max()});
   ++unstamped_;
 }
@@ -265,7 +298,7 @@ void Store::reclaim(bool stamp) {
       if (arena_.page(page).slot == 0) wheel_.remove(page);
     }
     if (left.box.object != nullptr) {
-      outside_ -= left.box.bytes;
+      leaving_ -= left.box.bytes;
       settings_.drop(left.box);
     }
     Index::free_directory(left.directory);
@@ -321,7 +354,7 @@ void Store::validate() const {
   std::size_t entries = 0, payload = 0, weight = 0;
   for_each([&](const Entry& entry, std::uint32_t flags) {
     CHECK((flags & Entry::live) != 0);
-    CHECK(find(entry.key(flags), hash_of(entry)) == &entry);
+    CHECK(find(entry.key(), hash_of(entry)) == &entry);
     ++entries;
     payload += entry.key_bytes() + ((flags & Entry::boxed) != 0 ? entry.box(flags).bytes : entry.value_bytes());
     weight += weight_of(entry, flags);
@@ -334,8 +367,10 @@ void Store::validate() const {
   });
   CHECK(entries == entries_);
   CHECK(payload == payload_);
-  for (const Limbo& left : limbo_) weight += left.box.bytes;
   CHECK(cleared_.empty() ? weight == outside_ : weight <= outside_);
+  std::size_t leaving = 0;
+  for (const Limbo& left : limbo_) leaving += left.box.bytes;
+  CHECK(leaving == leaving_);
   std::size_t live = 0;
   for (std::uint32_t i = 1; i < arena_.pages(); ++i) {
     const Arena::Page& page = arena_.page(i);

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -51,12 +52,16 @@ class Store {
     std::size_t bytes_max;    // what resize() may reach
     std::size_t entries = 0;  // 0: only bytes bound
     std::uint64_t seed = 0;
-    std::uint32_t hash_skip = 0;  // upper bits of the hash that chose this shard
+    std::uint32_t shard_bits = 0;  // how many of the hash chose this shard
     void (*drop)(Box) = nullptr;
     bool notify = false;
   };
+  // What is told of an entry that was unlinked: where it lies, which holds while the one who tells stays in a Section; or a copy, where its
+  // room is wanted at once. A copy has its box to itself until told() gives that back.
+  enum class Telling : std::uint8_t { in_place, by_copy };
   struct Gone {
     const Entry* entry;
+    std::unique_ptr<std::uint64_t[]> copy;
     Cause cause;
   };
   struct Counters {
@@ -69,19 +74,24 @@ class Store {
 
   std::mutex& lock() { return mutex_; }
 
+  // The upper bits of a hash choose the shard, at most so many; the index goes by those below.
+  static constexpr std::uint32_t shard_bits_max = 4;
+
   // `reach`: bytes of an entry that will be read, as far as is known; its lines come together, not one after the other.
+  // `equal`: all keys have the same size.
+  template <bool equal = false>
   [[gnu::always_inline]] const Entry* find(std::string_view key, std::uint64_t hash, std::size_t reach = 128) const {
-    const Ref ref = index_.find(hash << skip_, [&](Ref at) {
+    const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) {
       if (reach > 64) __builtin_prefetch(arena_.at<Entry>(at)->at(64));
       if (reach > 72 && reach <= 128) __builtin_prefetch(arena_.at<Entry>(at)->at(reach - 1));
-      return same(at, key);
+      return same<equal>(at, key);
     });
     return ref == 0 ? nullptr : arena_.at<Entry>(ref);
   }
-  const void* line_of(std::uint64_t hash) const { return index_.line_of(hash << skip_); }
+  const void* line_of(std::uint64_t hash) const { return index_.line_of(hash << shard_bits_max); }
   // The first candidate's entry, for prefetching.
   const Entry* guess(std::uint64_t hash) const {
-    const Ref ref = index_.find(hash << skip_, [](Ref) { return true; });
+    const Ref ref = index_.find(hash << shard_bits_max, [](Ref) { return true; });
     return ref == 0 ? nullptr : arena_.at<Entry>(ref);
   }
 
@@ -91,12 +101,15 @@ class Store {
   void resize(std::size_t bytes, std::size_t entries, const Epochs::Reader& writer);
   void expire(std::uint32_t pages_max);  // gives back what the deadlines allow
 
-  // What was unlinked since the last call: only with Settings::notify; valid while the caller is inside a Section.
+  // Only with Settings::notify: what is unlinked from now on, until the next call, and what was since the last.
+  void begin_telling(Telling telling) { telling_ = telling; }
   std::vector<Gone> take_gone() { return std::exchange(gone_, {}); }
+  static bool holds_boxes(const std::vector<Gone>& gone);
+  void told(const std::vector<Gone>& gone);
 
   std::size_t entries() const { return entries_; }
   std::size_t bytes() const {
-    return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_ +
+    return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_ + leaving_ +
            field_.capacity() * sizeof(Candidate);
   }
   std::size_t payload() const { return payload_; }
@@ -131,16 +144,18 @@ class Store {
     std::uint64_t stamp;
   };
 
+  template <bool equal = false>
   [[gnu::always_inline]] bool same(Ref ref, std::string_view key) const {
     const Entry* entry = arena_.at<Entry>(ref);
-    return entry->key_bytes() == key.size() &&
-           equal_bytes(entry->at(entry->key_at(entry->flags())), key.data(), key.size());
+    return (equal || entry->key_bytes() == key.size()) && equal_bytes(entry->at(Entry::key_at), key.data(), key.size());
   }
-  std::uint64_t hash_of(const Entry& entry) const { return hash_bytes(entry.key(entry.flags()), settings_.seed); }
+  std::uint64_t hash_of(const Entry& entry) const { return hash_bytes(entry.key(), settings_.seed); }
   std::size_t weight_of(const Entry& entry, std::uint32_t flags) const;
 
   Ref allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& writer);
   bool over(std::size_t more) const { return bytes() + more > settings_.bytes; }
+  bool wait_for_readers(std::uint32_t slot, Ref& ref);
+  void tell(const Entry& entry, Box box, Cause cause);
   Ref write(const Item& item, std::size_t bytes, bool with_extras, Use use, const Epochs::Reader& writer);
   void link(Ref ref, std::uint64_t hash, const Epochs::Reader& writer);
   void unlink(Ref ref, std::uint64_t hash, Cause cause);
@@ -165,7 +180,6 @@ class Store {
   // What look-ups read, on lines that writers leave alone.
   Arena arena_;
   alignas(128) Index index_;
-  std::uint32_t skip_;
   const std::atomic<std::uint32_t>& tick_;
 
   // Under the lock.
@@ -186,10 +200,13 @@ class Store {
   std::vector<Candidate> field_;  // of evict_many(): what it left over, worth least of what it has seen
   std::uint32_t hand_page_ = 1, hand_slot_ = 0;
   std::size_t entries_ = 0, payload_ = 0, outside_ = 0, pinned_ = 0;
+  std::size_t leaving_ = 0;       // of boxes in limbo_
+  std::uint64_t waited_for_ = 0;  // stamp of what readers held back when waiting for them was in vain
   std::uint64_t puts_ = 0;
   std::uint32_t last_tick_ = 0;
   std::uint64_t ticks_ = 0;  // like tick_, without wrapping
   Counters counters_;
+  Telling telling_ = Telling::in_place;
   std::vector<Gone> gone_;
 };
 

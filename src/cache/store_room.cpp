@@ -1,5 +1,6 @@
 // What makes room in a shard: weighing residents, throwing out those worth least.
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 #include "cache/store.h"
@@ -19,17 +20,8 @@ Ref Store::allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& wri
       if (!arena_.open(slot)) return 0;
       continue;
     }
-    // A reader that was interrupted inside holds back what was removed: let it go on. Throwing others out would give no room
-    // either, for it would hold them back too: rather this one put goes without.
-    for (int patience = 0; patience < 64; ++patience) {
-      reclaim(true);
-      if (limbo_.empty() || !over(arena_.page_bytes())) break;
-      if (const Ref ref = arena_.take(slot)) return ref;
-      std::this_thread::yield();
-    }
-    if (const Ref ref = arena_.take(slot)) return ref;
+    if (Ref ref = 0; !wait_for_readers(slot, ref)) return ref;
     if (!over(arena_.page_bytes())) continue;
-    if (!limbo_.empty() && (!settings_.notify || limbo_.size() > 4096 + entries_ / 4)) return 0;
     // In the first rounds one for one; then, if the sizes do not fit, a whole page.
     bool some = false;
     if (round < 4) {
@@ -46,6 +38,25 @@ Ref Store::allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& wri
     if (!some && round > 8) return 0;
   }
   return 0;
+}
+
+// A reader that was interrupted inside holds back what was removed: let it go on. Throwing others out would give no room
+// either, for it would hold them back too: rather this one put goes without. False: there is a slot, or none is to be had (0).
+// Of one that stays (somebody holds a View) this costs two milliseconds once, not each time.
+bool Store::wait_for_readers(std::uint32_t slot, Ref& ref) {
+  for (int patience = 0; patience < 64 + 40; ++patience) {
+    reclaim(true);
+    ref = arena_.take(slot);
+    if (ref != 0) return false;
+    if (limbo_.empty() || !over(arena_.page_bytes())) return true;
+    if (limbo_.front().stamp == waited_for_) return false;
+    if (patience < 64)
+      std::this_thread::yield();
+    else
+      std::this_thread::sleep_for(std::chrono::microseconds{50});
+  }
+  waited_for_ = limbo_.front().stamp;
+  return false;
 }
 
 bool Store::valid(Ref ref) const {
@@ -146,7 +157,7 @@ bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
       one.ref = 0;  // used since
     if (one.ref == 0) continue;
     hashes[i] = hash_of(entry);
-    __builtin_prefetch(index_.line_of(hashes[i] << skip_));
+    __builtin_prefetch(index_.line_of(hashes[i] << shard_bits_max));
     __builtin_prefetch(ghosts_.line(hashes[i]));
   }
   bool some = false;
