@@ -174,6 +174,41 @@ Far::Put Far::fill(std::string_view key, const Envelope& envelope, Micros fresh,
   return *stored == TierStored::superseded ? Put::superseded : Put::stored;
 }
 
+std::vector<Far::Put> Far::fill_many(std::span<const Filling> all, Deadline deadline) {
+  std::vector<Put> done(all.size(), Put::failed);
+  settle(deadline);
+  for (std::size_t from = 0; from < all.size(); from += tier_batch_max) {
+    const auto part = all.subspan(from, std::min(tier_batch_max, all.size() - from));
+    std::vector<std::string> names(part.size()), sealed(part.size());
+    std::vector<TierPut> puts;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      names[i] = full(part[i].key);
+      if (!believes(names[i])) {
+        metrics_.skipped.add();
+        continue;
+      }
+      auto bytes = codec_.seal(names[i], part[i].envelope);
+      if (!bytes) continue;
+      sealed[i] = *std::move(bytes);
+      const Micros fresh = options_.ttl_max > Micros{0} ? std::min(part[i].fresh, options_.ttl_max) : part[i].fresh;
+      puts.push_back({.key = names[i],
+                      .bytes = sealed[i],
+                      .ttl = fresh + part[i].envelope.keep_stale,
+                      .version = part[i].envelope.version,
+                      .tags = part[i].envelope.tags,
+                      .era = part[i].era});
+      places.push_back(from + i);
+    }
+    if (puts.empty()) continue;
+    const auto stored = ask(deadline, [&](Deadline capped) { return tier_.put_many(puts, capped); });
+    if (!stored || stored->size() != puts.size()) continue;
+    for (std::size_t i = 0; i < puts.size(); ++i)
+      done[places[i]] = (*stored)[i] == TierStored::superseded ? Put::superseded : Put::stored;
+  }
+  return done;
+}
+
 void Far::Owed::add(Debts& to, std::string name, std::size_t most) {
   if (everything != 0) return owe_everything();
   to[std::move(name)] = ++last;

@@ -61,6 +61,14 @@ class Far {
   // What was loaded or promoted: only where nothing is owed, and its failure owes nothing, for it adds nothing that was not there.
   // `era`: that of the level when the load began.
   Put fill(std::string_view key, const Envelope& envelope, Micros fresh, std::uint64_t era, Deadline deadline);
+  struct Filling {
+    std::string_view key;
+    Envelope envelope;
+    Micros fresh{0};
+    std::uint64_t era = 0;
+  };
+  // The same for many, in one call to the level for each thousand; one answer for each, in their order.
+  std::vector<Put> fill_many(std::span<const Filling> all, Deadline deadline);
   std::uint64_t era() const { return tier_.era(); }
 
   // False: it is owed now.

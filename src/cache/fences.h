@@ -92,6 +92,8 @@ class Fences {
     explicit Turn(Stripe& stripe) : stripe_(&stripe) {}
     Stripe* stripe_;
   };
+  // Keys of one place have their turns together.
+  static std::size_t place_of(std::string_view key) { return hash(key) % stripes; }
   // The right to write slower levels for this key; nothing when the deadline passed first.
   std::optional<Turn> enter(std::string_view key, Deadline deadline) {
     Stripe& mine = stripe(hash(key));

@@ -71,7 +71,7 @@ class Ghosts {
 
  private:
   static constexpr std::uint32_t ways = 16;
-  static constexpr std::size_t small = 32'768;
+  static constexpr std::size_t small = 16'384;
 
   static std::uint32_t mark(std::uint64_t hash) { return std::max<std::uint32_t>(1, hash & 0x7FF); }
   std::uint32_t* home(std::uint64_t hash) { return &cells_[(hash >> 11 & (cells_.size() / ways - 1)) * ways]; }

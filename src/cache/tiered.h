@@ -148,6 +148,13 @@ class Tiered final : public Administered {
     Outcome outcome;
     bool abandoned = false;  // the leader's time was over: others try again
   };
+  // What a batch brought, to be written to the slower levels together.
+  struct Filling {
+    std::string_view key;
+    Held<V> held;
+    LoadTicket ticket;
+    bool l3_too = false;
+  };
   enum class Force : std::uint8_t { no, yes };
 
   Tiered(TieredOptions options, TieredParts<V> parts, Codec codec);
@@ -167,7 +174,8 @@ class Tiered final : public Administered {
   Landing failed(std::string_view key, LoadTicket ticket, const std::optional<Held<V>>& stale, Error error,
                  Deadline deadline);
   Outcome landed(std::string_view key, LoadTicket ticket, Loaded<V> loaded, const LoadContext<V>& context,
-                 const std::optional<Held<V>>& stale, std::chrono::nanoseconds cost, Deadline deadline);
+                 const std::optional<Held<V>>& stale, std::chrono::nanoseconds cost, Deadline deadline,
+                 std::vector<Filling>* later = nullptr);
   std::unique_ptr<Lease> take_turn(std::string_view key, LoadTicket ticket, Deadline deadline,
                                    std::optional<Answer<V>>& found, std::optional<Held<V>>& stale);
   bool in_background(std::string_view key, const Loader<V>& loader, const Flight& flight, Force force);
@@ -180,9 +188,11 @@ class Tiered final : public Administered {
   std::optional<Answer<V>> from_far(std::string_view key, LoadTicket ticket, Deadline deadline,
                                     std::optional<Held<V>>& stale);
   std::optional<Held<V>> held_of(Far::Found& found, std::uint64_t stamp);
-  void promote(std::string_view key, const Held<V>& held, const Far& from, LoadTicket ticket, Deadline deadline);
+  void promote(std::string_view key, const Held<V>& held, const Far& from, LoadTicket ticket, Deadline deadline,
+               std::vector<Filling>* later = nullptr);
   void fill_far(std::string_view key, const Held<V>& held, LoadTicket ticket, std::initializer_list<Far*> levels,
                 Deadline deadline);
+  void fill_far_many(std::span<const Filling> all, Deadline deadline);
   Envelope envelope_of(const Held<V>& held) const;
   Micros far_budget() const;
   struct Marks {

@@ -335,7 +335,8 @@ typename Tiered<V>::Landing Tiered<V>::failed(std::string_view key, LoadTicket t
 template <class V>
 typename Tiered<V>::Outcome Tiered<V>::landed(std::string_view key, LoadTicket ticket, Loaded<V> loaded,
                                               const LoadContext<V>& context, const std::optional<Held<V>>& stale,
-                                              std::chrono::nanoseconds cost, Deadline deadline) {
+                                              std::chrono::nanoseconds cost, Deadline deadline,
+                                              std::vector<Filling>* later) {
   using Kind = typename Loaded<V>::Kind;
   if (loaded.kind == Kind::not_modified) {
     loaded.value = context.held;
@@ -353,8 +354,12 @@ typename Tiered<V>::Outcome Tiered<V>::landed(std::string_view key, LoadTicket t
   fresh.cost = cost;
   Answer<V> answer = answer_of(fresh, Level::origin, fresh.loaded_at);
   answer.stale = false;
-  if (loaded.keep == Loaded<V>::Keep::yes && ttl > Micros{0} && keep(key, fresh, ticket))
-    fill_far(key, fresh, ticket, {l3_.get(), l2_.get()}, deadline);
+  if (loaded.keep == Loaded<V>::Keep::yes && ttl > Micros{0} && keep(key, fresh, ticket)) {
+    if (later != nullptr)
+      later->push_back({key, std::move(fresh), ticket, true});
+    else
+      fill_far(key, fresh, ticket, {l3_.get(), l2_.get()}, deadline);
+  }
   return answer;
 }
 
@@ -405,12 +410,15 @@ std::optional<Answer<V>> Tiered<V>::from_far(std::string_view key, LoadTicket ti
 
 template <class V>
 void Tiered<V>::promote(std::string_view key, const Held<V>& held, const Far& from, LoadTicket ticket,
-                        Deadline deadline) {
+                        Deadline deadline, std::vector<Filling>* later) {
   if (!keep(key, held, ticket)) return;
   if (options_.l1.enabled) l1_metrics_.promotions.add();
   if (&from == l3_.get() && l2_ != nullptr) {
     l2_metrics_.promotions.add();
-    fill_far(key, held, ticket, {l2_.get()}, deadline);
+    if (later != nullptr)
+      later->push_back({key, held, ticket, false});
+    else
+      fill_far(key, held, ticket, {l2_.get()}, deadline);
   }
 }
 
@@ -440,6 +448,7 @@ std::vector<typename Tiered<V>::Outcome> Tiered<V>::get_or_load_many(std::span<c
       joined.emplace_back(i, std::move(flight));
   }
 
+  std::vector<Filling> later;
   const auto missing = [&] {
     std::vector<std::string> left;
     for (const Led& it : led) {
@@ -459,7 +468,7 @@ std::vector<typename Tiered<V>::Outcome> Tiered<V>::get_or_load_many(std::span<c
       auto held = held_of(*here, it.flight->ticket.stamp);
       const SteadyTime now = clock_.steady();
       if (held && held->expires_at > now) {
-        promote(keys[it.index], *held, *far, it.flight->ticket, deadline);
+        promote(keys[it.index], *held, *far, it.flight->ticket, deadline, &later);
         it.outcome = answer_of(*held, far->level(), now);
       } else if (held && held->value && !it.stale) {
         it.stale = std::move(held);
@@ -487,7 +496,7 @@ std::vector<typename Tiered<V>::Outcome> Tiered<V>::get_or_load_many(std::span<c
         mine = fail(Code::internal, "NothingToCompare", "a batch is loaded without what is held");
       (mine ? origin_metrics_.hits : origin_metrics_.errors).add();
       if (mine) {
-        it.outcome = landed(keys[it.index], it.flight->ticket, std::move(*mine), {}, it.stale, cost, deadline);
+        it.outcome = landed(keys[it.index], it.flight->ticket, std::move(*mine), {}, it.stale, cost, deadline, &later);
       } else {
         Landing landing = failed(keys[it.index], it.flight->ticket, it.stale, std::move(mine).error(), deadline);
         it.outcome = std::move(landing.outcome);
@@ -495,6 +504,7 @@ std::vector<typename Tiered<V>::Outcome> Tiered<V>::get_or_load_many(std::span<c
       }
     }
   }
+  fill_far_many(later, deadline);
   for (Led& it : led) {
     if (!it.outcome) it.outcome = Outcome(Answer<V>{});
     flights_.end(keys[it.index], it.flight, it.abandoned ? std::nullopt : it.outcome);

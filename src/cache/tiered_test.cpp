@@ -296,6 +296,36 @@ TEST_F(TieredReads, calls_the_loader_once_for_all_that_is_missing) {
   EXPECT_EQ(level(cache->get("a", soon())), Level::l1);
 }
 
+TEST_F(TieredReads, writes_what_a_batch_brought_in_one_call_to_each_level) {
+  const auto cache = make();
+  std::vector<std::string> keys;
+  for (int i = 0; i < 300; ++i) keys.push_back("k" + std::to_string(i));
+  const ManyLoader<std::string> loader = [&](std::span<const std::string> asked, Deadline) {
+    (void)cache->invalidate("k7", 0, soon());  // what is being loaded is out of date
+    std::vector<Result<Loaded<std::string>>> all;
+    for (const std::string& key : asked) all.emplace_back(Loaded<std::string>::of("loaded " + key));
+    return Result<std::vector<Result<Loaded<std::string>>>>(std::move(all));
+  };
+  const auto puts = [](const MapTier& tier) { return tier.calls().puts - tier.calls().erases; };
+  const auto before2 = puts(l2), before3 = puts(l3);
+  for (const auto& outcome : cache->get_or_load_many(keys, loader, soon())) EXPECT_EQ(level(outcome), Level::origin);
+  EXPECT_EQ(puts(l2) - before2, 1U);
+  EXPECT_EQ(puts(l3) - before3, 1U);
+  EXPECT_EQ(l2.raw("k7"), std::nullopt);
+  EXPECT_NE(l2.raw("k8"), std::nullopt);
+
+  // What only the third level has goes into the second together as well.
+  (void)l2.clear(soon());
+  const auto other = make();
+  const auto again = puts(l2);
+  const auto outcomes = other->get_or_load_many(keys, nullptr, soon());
+  EXPECT_EQ(level(outcomes[8]), Level::l3);
+  EXPECT_EQ(text(outcomes[299]), "loaded k299");
+  EXPECT_FALSE(outcomes[7]->found());
+  EXPECT_EQ(puts(l2) - again, 1U);
+  EXPECT_EQ(level(make()->get("k8", soon())), Level::l2);
+}
+
 TEST_F(TieredReads, survives_a_loader_that_throws_or_miscounts) {
   const auto cache = memory_only();
   const Loader<std::string> throws = [](std::string_view,

@@ -195,6 +195,52 @@ void Tiered<V>::fill_far(std::string_view key, const Held<V>& held, LoadTicket t
   if (superseded) fences_.invalidate(key, 0, [&] { near_.erase(key); });
 }
 
+// Whoever has the turn of a key now is not waited for, since the others would wait with us: that key follows by itself.
+template <class V>
+void Tiered<V>::fill_far_many(std::span<const Filling> all, Deadline deadline) {
+  if (!has_far() || all.empty()) return;
+  std::vector<const Filling*> alone;
+  std::vector<Far::Filling> puts[2];  // of L3, of L2
+  std::vector<const Filling*> of[2];
+  {
+    const auto pass = gate_.enter(deadline.capped(far_budget()));
+    if (!pass) return;
+    std::map<std::size_t, Fences::Turn> turns;  // by place
+    const SteadyTime now = clock_.steady();
+    for (const Filling& one : all) {
+      const std::size_t place = Fences::place_of(one.key);
+      if (!turns.contains(place)) {
+        auto turn = fences_.enter(one.key, Deadline::in(-Micros{1}));
+        if (!turn) {
+          alone.push_back(&one);
+          continue;
+        }
+        turns.emplace(place, std::move(*turn));
+      }
+      const Micros fresh = std::chrono::duration_cast<Micros>(one.held.expires_at - now);
+      if (fences_.ticket(one.key) != one.ticket.generation || !stamps_.holds(one.held.stamp, one.held.cells) ||
+          fresh <= Micros{0})
+        continue;
+      for (const bool second : {false, true}) {
+        if ((second ? l2_ : l3_) == nullptr || (!second && !one.l3_too)) continue;
+        puts[second].push_back({one.key, envelope_of(one.held), fresh, second ? one.ticket.l2_era : one.ticket.l3_era});
+        of[second].push_back(&one);
+      }
+    }
+    for (const bool second : {false, true}) {
+      if (puts[second].empty()) continue;
+      const auto done = (second ? l2_ : l3_)->fill_many(puts[second], deadline);
+      for (std::size_t i = 0; i < done.size(); ++i) {
+        // The level knows something newer than what we hold in memory.
+        const std::string_view key = of[second][i]->key;
+        if (done[i] == Far::Put::superseded) fences_.invalidate(key, 0, [&] { near_.erase(key); });
+      }
+    }
+  }
+  for (const Filling* one : alone)
+    fill_far(one->key, one->held, one->ticket, {one->l3_too ? l3_.get() : nullptr, l2_.get()}, deadline);
+}
+
 template <class V>
 Reached Tiered<V>::put(std::string_view key, std::shared_ptr<const V> value, const WriteOptions& write,
                        Deadline deadline) {
