@@ -89,8 +89,7 @@ Result<directory::Registry::ForeignEntry> LimitedRegistry::lookup(const director
   return found;
 }
 
-Result<std::vector<bool>> LimitedRegistry::check_keys(const KeysCheck& check, Deadline deadline) {
-  constexpr std::size_t keys_max = 200;
+Result<directory::Registry::KeysChecked> LimitedRegistry::check_keys(const KeysCheck& check, Deadline deadline) {
   if (check.keys.empty() || check.keys.size() > keys_max) return fail_field("keys", "must be 1 to 200");
   const std::string participant = to_string(check.requesting);
   const std::string user = limits_.name_of_payer(check.user_id);

@@ -39,7 +39,7 @@ class LimitedRegistry final : public directory::Registry {
 
   Result<Registered> register_entry(const Registration& registration, Deadline deadline) override;
   Result<ForeignEntry> lookup(const directory::ForeignLookup& lookup, Deadline deadline) override;
-  Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline deadline) override;
+  Result<KeysChecked> check_keys(const KeysCheck& check, Deadline deadline) override;
   Result<std::vector<PolicyState>> policies(const directory::Ispb& participant, Deadline deadline) override;
 
   // Corrects our buckets of each participant that called by what the registry says of them. Costs each a call of POLICIES_LIST.

@@ -136,9 +136,9 @@ class PreparedRegistry final : public dir::Registry {
     if (code) return fail(*code, "NotFound", "no such key");
     return ForeignEntry{dir::Entry{.id = {}, .key = lookup.key, .account = {.ispb = lookup.requesting}}};
   }
-  Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline) override {
+  Result<KeysChecked> check_keys(const KeysCheck& check, Deadline) override {
     ++asked;
-    return std::vector<bool>(check.keys.size(), true);
+    return KeysChecked{.there = std::vector<bool>(check.keys.size(), true)};
   }
   Result<std::vector<PolicyState>> policies(const dir::Ispb&, Deadline) override {
     if (states.empty()) return fail(Code::unavailable, "NotSupported", "not told");
@@ -232,7 +232,7 @@ TEST(LimitedRegistry, checks_keys_within_the_ration_of_the_user) {
         {*dir::Ispb::parse("12345678"), std::move(user), std::vector<dir::Key>(keys, look_up_for("1").key)},
         Deadline::never());
   };
-  EXPECT_EQ(check(200)->size(), 200u);
+  EXPECT_EQ(check(200)->there.size(), 200u);
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(check(200));
   EXPECT_EQ(check(1).error().reason, "KeysCheckLimitExceeded");
   EXPECT_TRUE(check(1, "52998224725")) << "of another user";

@@ -10,23 +10,6 @@ namespace {
 
 namespace dir = directory;
 
-// Of a claim, the only kind that is kept as an object: what a text holds beyond its own size.
-void add_bytes(std::size_t& bytes, const std::string& text) {
-  if (text.capacity() > 15) bytes += text.capacity() + 17;
-}
-void add_bytes(std::size_t& bytes, const std::optional<std::string>& text) {
-  if (text) add_bytes(bytes, *text);
-}
-std::size_t bytes_of(const dir::Claim& claim) {
-  std::size_t bytes = 32;  // the count of its owners
-  for (const std::string* text : {&claim.key.value(), &claim.claimer_account.number,
-                                  &claim.claimer_account.holder.tax_id, &claim.claimer_account.holder.name})
-    add_bytes(bytes, *text);
-  for (const auto* text : {&claim.claimer_account.branch, &claim.claimer_account.holder.trade_name, &claim.registry_id})
-    add_bytes(bytes, *text);
-  return bytes;
-}
-
 template <class V>
 cache::ValueCodec<V> codec_of(Result<V> (*parse)(std::string_view)) {
   return {.encode = [](const V& value) { return dir::record_text(value); },
@@ -40,6 +23,7 @@ cache::ValueCodec<V> codec_of(Result<V> (*parse)(std::string_view)) {
 void pack_text(const std::string& text, std::string& out) { out += text; }
 void pack_record(const dir::Entry& entry, std::string& out) { dir::pack(entry, out); }
 void pack_record(const dir::Account& account, std::string& out) { dir::pack(account, out); }
+void pack_record(const dir::Claim& claim, std::string& out) { dir::pack(claim, out); }
 
 template <class V>
 cache::Packing<V> packing_of(V (*blank)()) {
@@ -112,8 +96,8 @@ std::shared_ptr<const V> stamped(const V& value, std::uint64_t version) {
 }
 
 // Shares of the memory that all caches may take together, before there is any use to go by.
-constexpr double entries_share = 0.5, names_share = 0.2, accounts_share = 0.2, claims_share = 0.05, states_share = 0.03,
-                 foreign_share = 0.02;
+constexpr double entries_share = 0.5, names_share = 0.2, accounts_share = 0.18, claims_share = 0.05,
+                 states_share = 0.03, foreign_share = 0.02, existence_share = 0.02;
 
 // What stands under an entry's id: the key under which the entry itself is, or the whole of an entry that has no key any more.
 std::string name_text(const dir::Entry& entry) {
@@ -232,10 +216,8 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
   TRY(accounts_,
       Accounts::make(options_of("accounts", times.account),
                      parts_of(codec_of<dir::Account>(dir::parse_account_record), packing_of(blank_account))));
-  auto claim_codec = codec_of<dir::Claim>(dir::parse_claim_record);
-  claim_codec.bytes = bytes_of;
-  TRY(claims_,
-      Claims::make(options_of("claims", times.claim), parts_of(std::move(claim_codec), cache::Packing<dir::Claim>{})));
+  TRY(claims_, Claims::make(options_of("claims", times.claim),
+                            parts_of(codec_of<dir::Claim>(dir::parse_claim_record), packing_of(dir::blank_claim))));
   TRY(states_,
       States::make(options_of("claim-states", times.claim), parts_of(cache::ValueCodec<std::string>{}, packed_text)));
   by_id_ = std::make_unique<ById>(*this);
@@ -251,6 +233,12 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
   foreign_parts.l2 = foreign_parts.l3 = nullptr;
   TRY(foreign_, Foreign::make(std::move(foreign), std::move(foreign_parts)));
   catalogue_.add(foreign_->administered(), {"dict:entry:foreign:"});
+  cache::TieredOptions existence = options_of("existence", times.existence);
+  existence.strategy = "cache-aside, within the regulator's rules";
+  existence.l1.ttl_max = Micros{0};  // what is known stays so for its own time
+  TRY(existence_, cache::ExistenceCache::make(std::move(existence), parts_of(cache::ValueCodec<cache::ExistenceDates>{},
+                                                                             cache::Packing<cache::ExistenceDates>{})));
+  catalogue_.add(existence_->administered(), {"dict:existence:"});
   if (options.memory) {
     budget_.emplace(cache::SharedBudgetOptions{.bytes = options.bytes_max}, parts.clock);
     budget_->add(*entries_, entries_share);
@@ -259,6 +247,7 @@ Result<void> RecordCache::build(const RecordCacheOptions& options, const RecordC
     budget_->add(*claims_, claims_share);
     budget_->add(*states_, states_share);
     budget_->add(foreign_->administered(), foreign_share);
+    budget_->add(existence_->administered(), existence_share);
   }
   return {};
 }
@@ -409,6 +398,11 @@ void RecordCache::changed(const dir::Entry& entry, std::uint64_t sequence, News&
     put(*entries_, by_key, after, sequence, news);
   else
     take_away(*entries_, by_key, sequence, news);
+  if (!entry.live()) {
+    const auto reached =
+        existence_->administered().invalidate(cache::ExistenceCache::name_of(entry.key.value()), 0, Deadline::never());
+    note(news, existence_->administered().name(), cache::ExistenceCache::name_of(entry.key.value()), 0, reached);
+  }
   const cache::CacheKey claim = keys_.claims_of_entry(id);
   if (entry.open_claim)
     put(*states_, claim, std::make_shared<const std::string>(to_string(entry.open_claim->id)), sequence, news);
@@ -428,6 +422,8 @@ void RecordCache::changed(const dir::Claim& claim, std::uint64_t sequence, News&
   const std::string id = to_string(claim.id);
   put(*claims_, keys_.claim_by_id(id), stamped(claim, sequence), sequence, news);
   put(*states_, keys_.claim_status(id), std::make_shared<const std::string>(to_string(claim.status)), sequence, news);
+  // Who claims a key has learnt that it exists. The claimer's end of it does not say so.
+  if (claim.live()) existence_->learn(claim.key.value(), claim.updated_at, Deadline::never());
 }
 
 void RecordCache::committed(std::uint64_t sequence, const dir::Change& change) {
@@ -484,6 +480,7 @@ void RecordCache::clear(News& news) {
   };
   each(one);
   one(foreign_->administered());
+  one(existence_->administered());
 }
 
 void RecordCache::forget() {
@@ -499,6 +496,8 @@ void RecordCache::tick(bool shared) {
     (void)cache.settle(soon);
   });
   foreign_->tick();
+  existence_->tick();
+  (void)existence_->settle(soon);
   if (budget_) budget_->step();
   // The other process does the same: nobody needs to be told.
   News unsaid;

@@ -1,7 +1,7 @@
 // app/record_cache.h
 //
 // Entries, accounts and claims in the cache, in front of the store: read on a miss, written through by every commit, under the keys and
-// for the times of cache/keys.h. Beside them, apart, what the regulator lets be kept of other participants' entries.
+// for the times of cache/keys.h. Beside them, apart, what the regulator lets be kept of other participants' entries, and that keys exist.
 //
 // An entry is kept once, packed, under its key; under its id stands that key (or the whole of an entry that is deleted and has none).
 //
@@ -95,6 +95,9 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   // Brings an entry in, under its key, ahead of need. True: it was not there.
   Result<bool> warm(const directory::Key& key, Deadline deadline);
 
+  // That keys exist anywhere: claims tell it, and checkKeys. For services inside only.
+  cache::ExistenceCache& existence() { return *existence_; }
+
   const cache::KeyBuilder& keys() const { return keys_; }
   const cache::Catalogue& catalogue() const { return catalogue_; }
 
@@ -127,6 +130,7 @@ class RecordCache final : public directory::EntryMemory, public directory::Reads
   std::unique_ptr<Claims> claims_;
   std::unique_ptr<States> states_;
   std::unique_ptr<Foreign> foreign_;  // null: nothing of others is kept
+  std::unique_ptr<cache::ExistenceCache> existence_;
   std::unique_ptr<ById> by_id_;
   cache::Catalogue catalogue_;
   Tell tell_;                                  // none: there are no others

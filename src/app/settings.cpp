@@ -220,6 +220,10 @@ const Setting table[] = {
      "how long an entry of another participant is kept, legal persons only and never above the answer's Cache-Control; "
      "0s: not at all; the regulator allows 180s at most",
      "", duration<&Settings::cache_foreign_ttl>},
+    {"CACHE_EXISTENCE_TTL", SettingKind::duration, "720h",
+     "how long it is kept, as SHA-256 and two dates, that a key exists; what checkKeys said never above its "
+     "Cache-Control; 0s: not at all; the regulator allows 720h at most",
+     "", duration<&Settings::cache_existence_ttl>},
     {"CACHE_L2_ENABLED", SettingKind::boolean, "false", "second cache level, in Redis; needs REDIS_URL or REDIS_ADDR",
      "", boolean<&Settings::cache_l2_enabled>},
     {"CACHE_L3_ENABLED", SettingKind::boolean, "false",
@@ -546,6 +550,9 @@ void check_together(const Settings& settings, std::vector<FieldViolation>& fault
   }
   if (auto allowed = cache::check_foreign({.ttl = settings.cache_foreign_ttl}); !allowed) {
     faults.push_back({"CACHE_FOREIGN_TTL", allowed.error().message});
+  }
+  if (auto allowed = cache::check_existence({.ttl = settings.cache_existence_ttl}); !allowed) {
+    faults.push_back({"CACHE_EXISTENCE_TTL", allowed.error().message});
   }
   if (settings.cache_l2_enabled && settings.redis_url.empty() && settings.redis_addr.empty() &&
       settings.redis_sentinel_addrs.empty()) {

@@ -48,7 +48,8 @@ struct Settings {
 
   bool cache_l1_enabled = true;
   std::uint64_t cache_l1_bytes_max = 0;
-  std::chrono::microseconds cache_l1_ttl{}, cache_entry_ttl{}, cache_account_ttl{}, cache_foreign_ttl{};
+  std::chrono::microseconds cache_l1_ttl{}, cache_entry_ttl{}, cache_account_ttl{}, cache_foreign_ttl{},
+      cache_existence_ttl{};
   bool cache_l1_ttl_given = false;  // not by default
   bool cache_l2_enabled = false, cache_l3_enabled = false, cache_plain_keys = false;
 

@@ -146,6 +146,10 @@ TEST_F(SettingsTest, names_the_rule_of_the_regulator_that_a_cache_would_break) {
   EXPECT_THAT(faults(), Contains(testing::AllOf(HasSubstr("CACHE_FOREIGN_TTL"), HasSubstr("rule foreign_ttl"))));
   environment_["CACHE_FOREIGN_TTL"] = "180s";
   EXPECT_TRUE(load());
+  environment_["CACHE_EXISTENCE_TTL"] = "721h";
+  EXPECT_THAT(faults(), Contains(testing::AllOf(HasSubstr("CACHE_EXISTENCE_TTL"), HasSubstr("rule existence_ttl"))));
+  environment_["CACHE_EXISTENCE_TTL"] = "720h";
+  EXPECT_TRUE(load());
 }
 
 TEST_F(SettingsTest, plain_cache_keys_are_for_development_only) {

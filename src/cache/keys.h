@@ -5,6 +5,7 @@
 //   dict:entry:id:{id}                  5 min    write-through
 //   dict:entry:key:{type}:{value}       5 min    write-through
 //   dict:entry:foreign:{hash}           180 s    what the regulator allows of other participants' entries
+//   dict:existence:{sha256}             30 days   that a key exists: its SHA-256 and two dates (cache/regulated.h)
 //   dict:account:id:{id}                10 min   write-through
 //   dict:claim:id:{id}                  1 min    write-through
 //   dict:claim:status:{id}              1 min    write-through
@@ -43,7 +44,8 @@ enum class PersonalKeys : std::uint8_t {
 // How long each kind is kept; 0: not at all.
 struct KeyTimes {
   Micros entry = std::chrono::minutes{5};
-  Micros foreign = std::chrono::seconds{180};  // the regulator's most
+  Micros foreign = std::chrono::seconds{180};      // the regulator's most
+  Micros existence = std::chrono::hours{24 * 30};  // the regulator's most
   Micros account = std::chrono::minutes{10};
   Micros claim = std::chrono::minutes{1};
 };

@@ -7,6 +7,8 @@
 // Cache-Control. ExistenceCache keeps that a key exists: the SHA-256 of the key and two dates, at most 30 days. Neither is ever shown
 // past its time, and nothing is asked anew in the background: a look-up belongs to a payer and a payment.
 //
+// What another node or an earlier run learnt is in the slower levels, in the same form.
+//
 // Threads: any.
 // Time:    a hit is one look into memory.
 // Errors:  forbidden "RegulatorForbids", the message names the rule.
@@ -14,11 +16,12 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <span>
+#include <string>
+#include <vector>
 
-#include "base/hash.h"
 #include "cache/cache_control.h"
-#include "cache/memory.h"
 #include "cache/tiered.h"
 
 namespace chaveiro::cache {
@@ -44,6 +47,7 @@ inline constexpr Micros existence_ttl_max = std::chrono::hours{24 * 30};
 
 // Whether these options lie within the rules.
 Result<void> check_foreign(const TieredOptions& options);
+Result<void> check_existence(const TieredOptions& options);
 
 enum class OwnerKind : std::uint8_t { natural_person, legal_person };
 
@@ -86,11 +90,6 @@ class ForeignAnswers {
   const std::unique_ptr<Tiered<V>> cache_;
 };
 
-struct ExistenceOptions {
-  std::size_t bytes_max = 16U << 20;   // of memory
-  Micros ttl_max = existence_ttl_max;  // longest time; 0: nothing is kept
-};
-
 // Everything that may be kept of a key besides its digest.
 struct ExistenceDates {
   UtcTime cached;     // when we learnt it
@@ -98,26 +97,45 @@ struct ExistenceDates {
   bool operator==(const ExistenceDates&) const = default;
 };
 
+// What checkKeys said.
+struct ExistenceAnswer {
+  std::vector<bool> there;  // one for each key that was asked for
+  UtcTime directory_date;
+  std::string cache_control;  // empty: there was none, and nothing is kept
+  std::chrono::seconds age{0};
+};
+
 // For services inside only: what it says is never shown to a user.
 class ExistenceCache {
  public:
-  static Result<std::unique_ptr<ExistenceCache>> make(ExistenceOptions options, const Clock& clock);
+  // options.ttl is the longest time that we want, at most 30 days. What memory keeps is bounded by options.l1 as anywhere.
+  static Result<std::unique_ptr<ExistenceCache>> make(TieredOptions options, TieredParts<ExistenceDates> parts);
 
   // Learnt from a payment or a claim.
-  void learn(std::string_view key, UtcTime directory_date);
-  // Learnt from checkKeys: no longer than the answer's Cache-Control. True when it is kept.
-  bool learn_checked(std::string_view key, UtcTime directory_date, AnswerFields fields);
-  void forget(std::string_view key);
-  std::optional<ExistenceDates> find(std::string_view key);
-  std::size_t size() const { return memory_.stats().entries; }
+  void learn(std::string_view key, UtcTime directory_date, Deadline deadline);
+  // Learnt from checkKeys: no longer than the answer's Cache-Control. What is known for longer stays known. True when it is kept.
+  bool learn_checked(std::string_view key, UtcTime directory_date, AnswerFields fields, Deadline deadline);
+  void forget(std::string_view key, Deadline deadline);
+  // Memory only; never waits.
+  std::optional<ExistenceDates> peek(std::string_view key);
+  Result<std::optional<ExistenceDates>> find(std::string_view key, Deadline deadline);
+
+  // Which of these keys exist: `ask` is called at most once, with the places of those that are not known to; what it says is learnt.
+  using Ask = std::function<Result<ExistenceAnswer>(std::span<const std::size_t> places, Deadline deadline)>;
+  Result<std::vector<bool>> check(std::span<const std::string_view> keys, const Ask& ask, Deadline deadline);
+
+  // "dict:existence:" and the SHA-256 of the key, in hexadecimal.
+  static std::string name_of(std::string_view key);
+  void tick() { cache_->tick(); }
+  bool settle(Deadline deadline) { return cache_->settle(deadline); }
+  Administered& administered() { return *cache_; }
 
  private:
-  ExistenceCache(ExistenceOptions options, const Clock& clock);
-  void keep(std::string_view key, UtcTime directory_date, Micros ttl);
+  ExistenceCache(std::unique_ptr<Tiered<ExistenceDates>> cache, const Clock& clock)
+      : cache_(std::move(cache)), clock_(clock) {}
 
-  const ExistenceOptions options_;
+  const std::unique_ptr<Tiered<ExistenceDates>> cache_;
   const Clock& clock_;
-  Memory<Digest256, ExistenceDates> memory_;
 };
 
 }  // namespace chaveiro::cache

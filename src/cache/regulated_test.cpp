@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "base/encoding.h"
+#include "base/hash.h"
 #include "cache/tiered_test.h"
 
 namespace chaveiro::cache {
@@ -20,6 +22,11 @@ struct Regulated : TieredTest {
       if (it.rule == rule) return std::string(it.section);
     }
     return "no such rule";
+  }
+  std::unique_ptr<ExistenceCache> existence() {
+    TieredOptions options{.name = "existence", .ttl = existence_ttl_max};
+    options.l1.ttl_max = 0s;
+    return ExistenceCache::make(options, {.clock = clock, .metrics = metrics, .l2 = &l2}).value();
   }
   std::unique_ptr<ForeignAnswers<std::string>> foreign() {
     return ForeignAnswers<std::string>::make(lawful, {.clock = clock, .metrics = metrics, .l2 = &l2}).value();
@@ -44,8 +51,16 @@ TEST_F(Regulated, refuses_at_start_every_option_outside_the_rules_and_names_the_
   EXPECT_THAT(with([](auto& it) { it.failure_ttl = 1s; }), names(Rule::foreign_absence));
   EXPECT_THAT(with([](auto& it) { it.eager_refresh = 0.9; }), names(Rule::foreign_ahead));
   EXPECT_THAT(with([](auto& it) { it.early_refresh = 1; }), names(Rule::foreign_ahead));
-  const auto existence = ExistenceCache::make({.ttl_max = existence_ttl_max + 1s}, clock);
-  EXPECT_THAT(existence.error().message, testing::HasSubstr(section(Rule::existence_ttl)));
+  const auto refused = [&](auto change) {
+    TieredOptions options{.ttl = existence_ttl_max};
+    change(options);
+    const auto made = ExistenceCache::make(options, {.clock = clock, .metrics = metrics, .pool = &pool});
+    return made ? "allowed" : made.error().reason + " " + made.error().message;
+  };
+  EXPECT_EQ(refused([](auto&) {}), "allowed");
+  EXPECT_THAT(refused([](auto& it) { it.ttl += 1s; }), names(Rule::existence_ttl));
+  EXPECT_THAT(refused([](auto& it) { it.fail_safe = 1s; }), names(Rule::existence_ttl));
+  EXPECT_THAT(refused([](auto& it) { it.soft_timeout = 1s; }), names(Rule::existence_ttl));
 }
 
 TEST_F(Regulated, says_every_rule_with_name_section_and_text) {
@@ -102,29 +117,75 @@ TEST_F(Regulated, forgets_a_foreign_answer_when_its_time_is_up_on_every_level) {
 
 TEST_F(Regulated, keeps_of_an_existing_key_its_digest_and_two_dates_for_thirty_days) {
   static_assert(sizeof(ExistenceDates) == 2 * sizeof(UtcTime), "two dates and nothing else");
-  const auto cache = ExistenceCache::make({}, clock).value();
-  cache->learn("+5511987654321", directory_date);
-  const auto found = cache->find("+5511987654321");
+  const auto cache = existence();
+  cache->learn("+5511987654321", directory_date, soon());
+  const auto found = cache->peek("+5511987654321");
   ASSERT_TRUE(found);
   EXPECT_EQ(*found, (ExistenceDates{clock.now(), directory_date}));
-  EXPECT_FALSE(cache->find("+5511987654322"));
+  EXPECT_FALSE(cache->peek("+5511987654322"));
   clock.advance(24h * 30 - 1s);
-  EXPECT_TRUE(cache->find("+5511987654321"));
+  EXPECT_TRUE(cache->peek("+5511987654321"));
+  EXPECT_EQ(existence()->find("+5511987654321", soon()).value(), found) << "another node has learnt it";
   clock.advance(1s);
-  EXPECT_FALSE(cache->find("+5511987654321"));
+  EXPECT_FALSE(cache->peek("+5511987654321"));
+  EXPECT_FALSE(existence()->find("+5511987654321", soon()).value());
+}
+
+TEST_F(Regulated, writes_of_an_existing_key_nothing_but_its_digest_and_two_dates_into_the_levels) {
+  existence()->learn("maria@example.com", directory_date, soon());
+  const std::string name = "dict:existence:" + to_hex(sha256("maria@example.com"));
+  EXPECT_EQ(ExistenceCache::name_of("maria@example.com"), name);
+  const auto bytes = l2.raw(name);
+  ASSERT_TRUE(bytes);
+  const auto envelope = Codec::make({.keys = {}})->open(name, *bytes);
+  ASSERT_TRUE(envelope.ok);
+  EXPECT_EQ(envelope.envelope.value, to_rfc3339(clock.now()) + " " + to_rfc3339(directory_date));
+  EXPECT_TRUE(envelope.envelope.tags.empty() && envelope.envelope.etag.empty());
+  EXPECT_EQ(bytes->find("maria"), std::string::npos);
 }
 
 TEST_F(Regulated, keeps_what_checkKeys_said_no_longer_than_its_cache_control) {
-  const auto cache = ExistenceCache::make({}, clock).value();
-  EXPECT_TRUE(cache->learn_checked("a", directory_date, {.cache_control = "max-age=60"}));
-  EXPECT_FALSE(cache->learn_checked("b", directory_date, {.cache_control = "no-store"}));
-  EXPECT_TRUE(cache->learn_checked("c", directory_date, {.cache_control = "max-age=99999999"}));
-  EXPECT_FALSE(cache->find("b"));
+  const auto cache = existence();
+  const auto learn = [&](std::string_view key, std::string_view field) {
+    return cache->learn_checked(key, directory_date, {.cache_control = field}, soon());
+  };
+  EXPECT_TRUE(learn("a", "max-age=60"));
+  EXPECT_FALSE(learn("b", "no-store"));
+  EXPECT_TRUE(learn("c", "max-age=99999999"));
+  cache->learn("paid", directory_date, soon());
+  EXPECT_TRUE(learn("paid", "max-age=60"));
+  EXPECT_FALSE(cache->peek("b"));
   clock.advance(60s);
-  EXPECT_FALSE(cache->find("a"));
-  EXPECT_TRUE(cache->find("c"));
+  EXPECT_FALSE(cache->peek("a"));
+  EXPECT_TRUE(cache->peek("c"));
+  EXPECT_TRUE(cache->peek("paid")) << "a payment told it for longer";
   clock.advance(24h * 30);
-  EXPECT_FALSE(cache->find("c"));
+  EXPECT_FALSE(cache->peek("c"));
+}
+
+TEST_F(Regulated, asks_checkKeys_once_for_what_is_not_known_and_never_keeps_an_absence) {
+  const auto cache = existence();
+  cache->learn("known", directory_date, soon());
+  std::vector<std::vector<std::size_t>> asked;
+  const ExistenceCache::Ask ask = [&](std::span<const std::size_t> places, Deadline) -> Result<ExistenceAnswer> {
+    asked.emplace_back(places.begin(), places.end());
+    ExistenceAnswer answer{.there = {}, .directory_date = directory_date, .cache_control = "max-age=60"};
+    for (const std::size_t place : places) answer.there.push_back(place != 2);
+    return answer;
+  };
+  const std::vector<std::string_view> keys = {"new", "known", "none", "new"};
+  EXPECT_EQ(cache->check(keys, ask, soon()).value(), (std::vector<bool>{true, true, false, true}));
+  EXPECT_EQ(asked, (std::vector<std::vector<std::size_t>>{{0, 2}}));
+  EXPECT_EQ(cache->check(keys, ask, soon()).value(), (std::vector<bool>{true, true, false, true}));
+  EXPECT_EQ(asked.back(), std::vector<std::size_t>{2}) << "that there is none is asked each time";
+  clock.advance(60s);
+  (void)cache->check(keys, ask, soon());
+  EXPECT_EQ(asked.back(), (std::vector<std::size_t>{0, 2}));
+  const auto down = cache->check(
+      keys, [](auto, Deadline) { return Result<ExistenceAnswer>(fail(Code::unavailable, "Away", "away")); }, soon());
+  EXPECT_EQ(down.error().reason, "Away");
+  const std::vector<std::string_view> one = {"known"};
+  EXPECT_EQ(cache->check(one, nullptr, soon()).value(), std::vector<bool>{true}) << "nobody needs to be asked";
 }
 
 }  // namespace

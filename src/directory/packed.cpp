@@ -114,6 +114,33 @@ void entry_fields(Each& each, ItsEntry& entry) {
   each(entry.version);
 }
 
+template <class Each, class ItsClaim>
+void claim_fields(Each& each, ItsClaim& claim) {
+  each(claim.id);
+  each.maybe(claim.registry_id);
+  each(claim.type);
+  auto&& type = PackedKey::type(claim.key);
+  each(type);
+  each(PackedKey::value(claim.key));
+  each(claim.donor_entry);
+  each(claim.donor);
+  fields(each, claim.claimer_account);
+  each(claim.status);
+  each(claim.created_at);
+  each(claim.resolution_end);
+  each.maybe(claim.completion_end);
+  each(claim.claimer_deadline);
+  each(claim.updated_at);
+  each(claim.donor_owned_since);
+  each.maybe(claim.confirm_reason);
+  each.maybe(claim.cancel_reason);
+  each.maybe(claim.cancelled_by);
+  each.maybe(claim.ended_at);
+  each.maybe(claim.complete_request);
+  each.maybe(claim.completed_entry);
+  each(claim.version);
+}
+
 }  // namespace
 
 void pack(const Entry& entry, std::string& out) {
@@ -124,6 +151,11 @@ void pack(const Entry& entry, std::string& out) {
 void pack(const Account& account, std::string& out) {
   Packer each(out);
   fields(each, account);
+}
+
+void pack(const Claim& claim, std::string& out) {
+  Packer each(out);
+  claim_fields(each, claim);
 }
 
 bool unpack(std::string_view bytes, Entry& out) {
@@ -138,6 +170,16 @@ bool unpack(std::string_view bytes, Account& out) {
   return each.done();
 }
 
+bool unpack(std::string_view bytes, Claim& out) {
+  Unpacker each(bytes);
+  claim_fields(each, out);
+  return each.done();
+}
+
 Entry blank_entry() { return Entry{.id = {}, .key = PackedKey::blank(), .account = {}}; }
+Claim blank_claim() {
+  return Claim{
+      .id = {}, .registry_id = {}, .key = PackedKey::blank(), .donor_entry = {}, .donor = {}, .claimer_account = {}};
+}
 
 }  // namespace chaveiro::directory

@@ -59,6 +59,34 @@ Entry some_entry(Random& random) {
   return entry;
 }
 
+Claim some_claim(Random& random) {
+  Claim claim = blank_claim();
+  const auto time = [&] { return some_time(random); };
+  const auto reason = [&] { return static_cast<Reason>(1 + random.below(7)); };
+  claim.id = ClaimId{some_uuid(random)};
+  claim.registry_id = maybe(random, [&] { return some_text(random, 40); });
+  claim.type = static_cast<ClaimType>(1 + random.below(2));
+  claim.key = some_entry(random).key;
+  claim.donor_entry = EntryId{some_uuid(random)};
+  claim.donor = *Ispb::parse("87654321");
+  claim.claimer_account = some_account(random);
+  claim.status = static_cast<ClaimStatus>(1 + random.below(5));
+  claim.created_at = time();
+  claim.resolution_end = time();
+  claim.completion_end = maybe(random, time);
+  claim.claimer_deadline = time();
+  claim.updated_at = time();
+  claim.donor_owned_since = time();
+  claim.confirm_reason = maybe(random, reason);
+  claim.cancel_reason = maybe(random, reason);
+  claim.cancelled_by = maybe(random, [&] { return static_cast<ClaimRole>(1 + random.below(2)); });
+  claim.ended_at = maybe(random, time);
+  claim.complete_request = maybe(random, [&] { return RequestId{some_uuid(random)}; });
+  claim.completed_entry = maybe(random, [&] { return EntryId{some_uuid(random)}; });
+  claim.version = random.below(1ULL << 40);
+  return claim;
+}
+
 template <class T>
 std::string packed(const T& record) {
   std::string bytes;
@@ -70,12 +98,16 @@ TEST(Packed, a_record_comes_back_as_it_was_whatever_it_is_unpacked_over) {
   Random random(7);
   Entry entry = blank_entry();
   Account account;
+  Claim claim = blank_claim();
   for (int i = 0; i < 2'000; ++i) {
     const Entry wanted = some_entry(random);
     ASSERT_TRUE(unpack(packed(wanted), entry));
     ASSERT_EQ(entry, wanted);
     ASSERT_TRUE(unpack(packed(wanted.account), account));
     ASSERT_EQ(account, wanted.account);
+    const Claim wanted_claim = some_claim(random);
+    ASSERT_TRUE(unpack(packed(wanted_claim), claim));
+    ASSERT_EQ(claim, wanted_claim);
   }
 }
 
@@ -86,6 +118,14 @@ TEST(Packed, a_cut_or_longer_record_is_refused) {
   for (std::size_t size = 0; size < bytes.size(); ++size)
     ASSERT_FALSE(unpack(std::string_view(bytes).substr(0, size), out)) << size;
   EXPECT_FALSE(unpack(bytes + "x", out));
+}
+
+TEST(Packed, a_claim_takes_less_than_half_of_the_object) {
+  Claim claim = blank_claim();
+  claim.claimer_account.branch = "0001";
+  claim.claimer_account.number = "1000001";
+  claim.claimer_account.holder = {PersonType::natural, "12345678909", "Maria Aparecida dos Santos", {}};
+  EXPECT_LT(packed(claim).size() * 2, sizeof(Claim));
 }
 
 TEST(Packed, an_entry_takes_less_than_half_of_the_object) {

@@ -11,7 +11,7 @@ Result<Registry::Registered> EmbeddedRegistry::register_entry(const Registration
   return Registered{std::move(key), now, registration.owned_since.value_or(now)};
 }
 
-Result<std::vector<bool>> Registry::check_keys(const KeysCheck&, Deadline) {
+Result<Registry::KeysChecked> Registry::check_keys(const KeysCheck&, Deadline) {
   return fail(Code::unavailable, "NotSupported", "this registry does not tell which keys exist");
 }
 
@@ -19,8 +19,8 @@ Result<std::vector<Registry::PolicyState>> Registry::policies(const Ispb&, Deadl
   return fail(Code::unavailable, "NotSupported", "this registry does not tell what its buckets hold");
 }
 
-Result<std::vector<bool>> EmbeddedRegistry::check_keys(const KeysCheck& check, Deadline) {
-  return std::vector<bool>(check.keys.size(), false);
+Result<Registry::KeysChecked> EmbeddedRegistry::check_keys(const KeysCheck& check, Deadline) {
+  return KeysChecked{.there = std::vector<bool>(check.keys.size(), false), .answered_at = clock_.now()};
 }
 
 Result<Registry::ForeignEntry> EmbeddedRegistry::lookup(const ForeignLookup&, Deadline) {

@@ -63,7 +63,14 @@ class Registry {
     std::string user_id;  // CPF or CNPJ, digits only
     std::vector<Key> keys;
   };
-  virtual Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline deadline);
+  static constexpr std::size_t keys_max = 200;
+  struct KeysChecked {
+    std::vector<bool> there;         // one for each key, in their order
+    UtcTime answered_at{};           // the registry's date
+    std::string cache_control = {};  // as of a ForeignEntry: how long it may be kept that a key is there
+    std::chrono::seconds age{0};
+  };
+  virtual Result<KeysChecked> check_keys(const KeysCheck& check, Deadline deadline);
 
   // How full the registry's own buckets of this participant are. Errors: unavailable "NotSupported".
   struct PolicyState {
@@ -80,7 +87,7 @@ class EmbeddedRegistry final : public Registry {
   explicit EmbeddedRegistry(const Clock& clock) : clock_(clock) {}
   Result<Registered> register_entry(const Registration& registration, Deadline deadline) override;
   Result<ForeignEntry> lookup(const ForeignLookup& lookup, Deadline deadline) override;
-  Result<std::vector<bool>> check_keys(const KeysCheck& check, Deadline deadline) override;
+  Result<KeysChecked> check_keys(const KeysCheck& check, Deadline deadline) override;
 
  private:
   const Clock& clock_;

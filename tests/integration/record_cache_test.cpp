@@ -117,6 +117,18 @@ TEST(RecordCache, answers_what_was_just_written_without_asking_the_store) {
   EXPECT_EQ(world.counted.reads, 0);
 }
 
+TEST(RecordCache, learns_from_a_claim_that_a_key_exists_and_forgets_it_with_everything) {
+  CachedWorld world;
+  const Entry made = world.phone(world.account(bank_a, natural(1)), 5);
+  EXPECT_FALSE(world.cache->existence().peek(made.key.value())) << "what is ours, the store says";
+  const Claim claim = world.claim(world.account(bank_b, natural(1)), 5);
+  const auto known = world.cache->existence().peek(made.key.value());
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->directory, claim.updated_at);
+  world.cache->forget();
+  EXPECT_FALSE(world.cache->existence().peek(made.key.value())) << "as after an erasure";
+}
+
 TEST(RecordCache, keeps_each_kind_for_its_own_time) {
   CachedWorld world;
   const Account ana = world.account(bank_a, natural(1));

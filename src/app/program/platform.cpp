@@ -17,6 +17,7 @@
 #include "app/figures.h"
 #include "app/health.h"
 #include "app/keyring.h"
+#include "app/known_keys.h"
 #include "app/limited_registry.h"
 #include "app/limits.h"
 #include "app/program/version.h"
@@ -113,6 +114,7 @@ struct Platform::Parts {
   std::unique_ptr<PlatformLimits> limits;
   std::unique_ptr<dir::EmbeddedRegistry> embedded_registry;
   std::unique_ptr<LimitedRegistry> registry;
+  std::optional<KnownKeys> known_keys;  // none: no cache
   std::optional<dir::Accounts> accounts;
   std::optional<dir::Entries> entries;
   std::optional<dir::Claims> claims;
@@ -198,6 +200,7 @@ struct Platform::Parts {
     options.times.entry = settings.cache_entry_ttl;
     options.times.account = settings.cache_account_ttl;
     options.times.foreign = settings.cache_foreign_ttl;
+    options.times.existence = settings.cache_existence_ttl;
     options.personal = settings.cache_plain_keys ? cache::PersonalKeys::plain : cache::PersonalKeys::hidden;
     const Secret installation_key = keyring.person_key();
     TRY(record_cache, RecordCache::make(options, {.store = storage->store(),
@@ -258,12 +261,14 @@ struct Platform::Parts {
     embedded_registry = std::make_unique<dir::EmbeddedRegistry>(clock);
     registry = std::make_unique<LimitedRegistry>(LimitedRegistryOptions{}, *embedded_registry, *limits, clock,
                                                  logger.named("limits"));
+    if (record_cache) known_keys.emplace(*registry, record_cache->existence());
+    dir::Registry& authority = known_keys ? static_cast<dir::Registry&>(*known_keys) : *registry;
     dir::Reads* const reads = record_cache.get();
     accounts.emplace(storage->store(), clock, dir::PersonRules{settings.check_digits}, reads);
-    entries.emplace(storage->store(), *registry, clock, key_rules, dir::EntryOptions{}, reads);
-    claims.emplace(storage->store(), *registry, clock, key_rules, served_of(settings), dir::ClaimPeriods{}, reads);
+    entries.emplace(storage->store(), authority, clock, key_rules, dir::EntryOptions{}, reads);
+    claims.emplace(storage->store(), authority, clock, key_rules, served_of(settings), dir::ClaimPeriods{}, reads);
     person_key = keyring.person_key();
-    lookups.emplace(storage->store(), record_cache.get(), *registry, storage->lookups(), clock, *person_key);
+    lookups.emplace(storage->store(), record_cache.get(), authority, storage->lookups(), clock, *person_key);
     directory.emplace(dir::Directory{*accounts, *entries, *claims, *lookups, storage->store()});
   }
 
