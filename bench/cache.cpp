@@ -380,13 +380,13 @@ void reads(const char* label, std::size_t keys, const Settings& settings, const 
   say(std::string("get/") + label + "/1", "M/s", one, small ? 1.4 : 2.2);
   say(std::string("get/") + label + "/2", "M/s", two, small ? 2.4 : 3);
   say(std::string("mixed/") + label + "/1r1w", "M/s", mixed, 2);
-  if (small) return;
-  say("multiget16/1M/2", "M/s", sixteen, 1.6);
+  say(std::string("multiget16/") + label + "/2", "M/s", sixteen, 1.6);
+  const std::string of_small = small ? "/32K" : "";
   std::vector<double> slow;
   for (int round = 0; round < settings.rounds; ++round) slow.push_back(slow_read(*ours, requests, seconds));
-  say("get_p999_beside_writer", "ns", {{"ours", slow}, {"bound", {2000}}}, 1, true);
+  say("get_p999_beside_writer" + of_small, "ns", {{"ours", slow}, {"bound", {2000}}}, 1, true);
   const double metadata = static_cast<double>(stats.bytes - stats.payload) / static_cast<double>(stats.entries);
-  say("metadata_bytes", "B", {{"ours", {metadata}}, {"bound", {24}}}, 1, true);
+  say("metadata_bytes" + of_small, "B", {{"ours", {metadata}}, {"bound", {24}}}, 1, true);
 }
 
 void inserts_with_eviction(std::size_t keys, const Settings& settings, const std::vector<Peer>& others) {
