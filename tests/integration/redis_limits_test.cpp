@@ -1,12 +1,16 @@
 // Limits in Redis decide what limits in memory decide, number for number.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <thread>
 
 #include "base/random.h"
 #include "base/uuid.h"
 #include "clients/redis/idempotency_store.h"
 #include "clients/redis/limits_store.h"
+#include "clients/redis/official_reapply.h"
 #include "clients/redis/official_store.h"
 #include "limits/memory_store.h"
 #include "limits/official.h"
@@ -258,6 +262,50 @@ TEST_F(RedisLimits, official_buckets_are_never_passed_by_while_the_server_is_awa
   const auto refused = limits.reserve(call, Deadline::in(300ms));
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().code, Code::exhausted);
+}
+
+// The line of docs/redis.md, word by word.
+TEST_F(RedisLimits, need_no_more_than_the_smallest_access_list) {
+  tests::RedisServer own;
+  std::ifstream docs(std::string(CHAVEIRO_SOURCE) + "/docs/redis.md");
+  std::vector<std::string> words;
+  for (std::string line; std::getline(docs, line);) {
+    if (!line.starts_with("ACL SETUSER chaveiro_state")) continue;
+    std::istringstream split(line);
+    words.assign(std::istream_iterator<std::string>(split), {});
+  }
+  ASSERT_GT(words.size(), 4U);
+  ASSERT_FALSE(own.command(words).is_error()) << own.command(words).text;
+  auto client = *redis::Client::create(*redis::parse_url("redis://chaveiro_state:PASSWORD@" + own.address()));
+  ASSERT_TRUE(client->wait_ready(Deadline::in(10s)));
+  EXPECT_EQ(client->call(redis::Command("GET", "other"), soon()).error().code, Code::forbidden);
+
+  Registry metrics;
+  redis::OfficialStore policies({}, *client, clock_);
+  redis::OfficialReapply lasting({}, policies, *client, clock_, metrics);
+  UuidV7 ids;
+  const std::string id = to_string(ids.make(clock_.now()));
+  const std::vector<OfficialAsk> asks{{"user", {2, 60s, 100, Refill::whole_periods}, 20, 0},
+                                      {"psp", {25, 60s, 250, Refill::whole_periods}, 3, 0}};
+  const std::vector<OfficialCharge> found{{1, false, {}, 1}, {1, false, {}, 1}};
+  const auto reserved = lasting.reserve(id, asks, 10s, soon());
+  ASSERT_TRUE(reserved) << reserved.error().message;
+  EXPECT_TRUE(lasting.settle(id, asks, found, "E1", soon()));
+  EXPECT_TRUE(*lasting.credit("E1", soon()));
+  tests::wait_until("the watch knows its server", [&] { return lasting.watching(); });
+
+  redis::LimitsStore store({}, *client, clock_);
+  const auto terms = *make_terms("r", {.amount = 1, .period = 1h});
+  const Ask ask{"s", terms.get(), 1};
+  EXPECT_TRUE(store.take({&ask, 1}, Mode::take, soon()));
+  EXPECT_TRUE(store.release(ask, soon()));
+  EXPECT_TRUE(store.reset("s", soon()));
+
+  redis::IdempotencyStore answers({}, *client);
+  const IdempotencyKey key{"a", sha256("body")};
+  const auto first = answers.begin(key, 30s, soon());
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_TRUE(answers.finish(key, first->fence, {200, "done"}, soon()));
 }
 
 TEST_F(RedisLimits, the_first_answer_of_a_request_id_is_kept_and_a_dead_first_is_taken_over) {
