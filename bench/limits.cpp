@@ -188,10 +188,12 @@ struct Pair {
   UuidV7 ids;
   std::vector<std::string> waiting;  // reserved, not settled
   std::uint64_t number = 0;
+  bool new_users = false;  // each look-up is the first of its payer, whose bucket must be made
 
   // Reservations and settlements by turns: each is one call over both buckets.
   void send(redis::Client& client, UtcTime now, redis::Callback done) {
     const bool reserves = number++ % 2 == 0;
+    if (new_users && reserves) user = "{policies}:user|" + std::to_string(number) + "|V2";
     redis::OfficialArgument argument(reserves ? redis::OfficialStep::reserve : redis::OfficialStep::settle,
                                      now.time_since_epoch().count(), {}, 2, reserves ? 10'000'000 : 1'000);
     argument.add(terms, {.a = reserves ? 20 : 1});
@@ -219,10 +221,12 @@ void over_redis() {
   auto client = *redis::Client::create(*redis::parse_url(server.url()));
   if (!client->wait_ready(Deadline::in(10s))) return void(std::fprintf(stderr, "limits: no Redis\n"));
   const SystemClock clock;
-  std::vector<Rate> pair, one, two, incr, reserve, leased;
-  Pair calls;
+  std::vector<Rate> pair, one, two, incr, users, leased;
+  Pair calls, first_calls;
+  first_calls.new_users = true;
   for (int round = 0; round < rounds; ++round) {
     pair.push_back(pipelined([&](redis::Callback done) { calls.send(*client, clock.now(), std::move(done)); }));
+    users.push_back(pipelined([&](redis::Callback done) { first_calls.send(*client, clock.now(), std::move(done)); }));
     const std::string_view key[] = {"gcra"};
     const std::string_view args[] = {"1", "100000000"};
     one.push_back(pipelined([&](redis::Callback done) {
@@ -235,6 +239,7 @@ void over_redis() {
   }
   tell("official_pair/redis", figure_of(pair), "one Lua GCRA", figure_of(one));
   tell("official_pair/two", figure_of(pair), "two Lua GCRA", figure_of(two));
+  tell("official_pair/new_users", figure_of(users), "two Lua GCRA", figure_of(two));
   tell("official_pair/incr", figure_of(pair), "INCR", figure_of(incr));
 
   redis::LimitsStore store({}, *client, clock);
