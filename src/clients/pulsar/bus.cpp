@@ -9,7 +9,6 @@
 namespace chaveiro::clients::pulsar {
 namespace {
 
-constexpr std::size_t waiting_max = 10'000;  // messages of a topic whose partitions are not known yet
 constexpr std::string_view scheme = "persistent://";
 constexpr auto close_time_max = std::chrono::seconds{10};
 
@@ -38,6 +37,7 @@ Result<std::unique_ptr<PulsarBus>> PulsarBus::make(BusOptions options, Logger lo
 PulsarBus::~PulsarBus() {
   std::vector<std::shared_ptr<Producer>> producers;
   for (const auto& [name, topic] : std::exchange(impl_->topics.lock()->out, {})) {
+    Impl::give_up(*topic, fail(Code::unavailable, "ProducerClosed", "the producer was closed"));
     const auto its = topic->state.with([](const OutTopic::State& state) { return state.producers; });
     producers.insert(producers.end(), its.begin(), its.end());
   }
@@ -122,25 +122,39 @@ std::shared_ptr<OutTopic> PulsarBus::Impl::out_topic(std::string_view name) {
   topic->name = name;
   if (const auto hash = all->hashes.find(name); hash != all->hashes.end()) topic->hash = hash->second;
   all->out.emplace(topic->name, topic);
-  client->loop().post([this, topic] {
-    client->partitions(topic->name,
-                       [this, topic](const Result<std::uint32_t>& partitions) { resolved(topic, partitions); });
-  });
+  client->loop().post([this, topic] { resolve(topic); });
   return topic;
 }
 
+void PulsarBus::Impl::resolve(const std::shared_ptr<OutTopic>& topic) {
+  if (topic->state.lock()->given_up) return;
+  client->partitions(topic->name,
+                     [this, topic](const Result<std::uint32_t>& partitions) { resolved(topic, partitions); });
+}
+
+// Those that wait are told; where it is ready nothing changes.
+void PulsarBus::Impl::give_up(OutTopic& topic, const Error& why) {
+  auto waiting = topic.state.with([](OutTopic::State& state) {
+    if (!state.ready) state.given_up = true;
+    return std::exchange(state.waiting, {});
+  });
+  for (OutTopic::Waiting& one : waiting) one.done(why);
+  topic.state.notify_all();
+}
+
 void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions) {
+  if (topic->state.lock()->given_up) return;
   if (!partitions) {
+    const Micros most = options.producer.send_time_max;
+    const SteadyTime now = std::chrono::steady_clock::now();
+    const SteadyTime again = now + client->pause(topic->tries++);
+    if (passes_by_itself(partitions.error()) && (most == Micros{0} || again < topic->since + most))
+      return client->loop().at(again, [this, topic] { resolve(topic); });
     topics.with([&](Topics& all) {
       const auto found = all.out.find(topic->name);
       if (found != all.out.end() && found->second == topic) all.out.erase(found);
     });
-    auto waiting = topic->state.with([](OutTopic::State& state) {
-      state.given_up = true;
-      return std::exchange(state.waiting, {});
-    });
-    for (OutTopic::Waiting& one : waiting) one.done(partitions.error());
-    return topic->state.notify_all();
+    return give_up(*topic, partitions.error());
   }
   std::vector<std::shared_ptr<Producer>> producers;
   for (std::uint32_t p = 0; p < std::max(*partitions, 1u); ++p) {
@@ -158,6 +172,7 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
     {
       auto state = topic->state.lock();
       waiting.swap(state->waiting);
+      state->waiting_bytes = 0;
       if (waiting.empty()) state->ready = true;
     }
     if (waiting.empty()) return topic->state.notify_all();
@@ -185,7 +200,9 @@ bool PulsarBus::Impl::wait_for_partitions(OutTopic& topic, OutTopic::Waiting& on
     auto state = topic.state.lock();
     const auto decided = [](const OutTopic::State& it) { return it.ready || it.given_up; };
     if (decided(*state)) return false;
-    if (state->waiting.size() < waiting_max) {
+    const std::size_t size = Producer::size_of(one.message), most_bytes = options.client.memory_max;
+    if (most_bytes == 0 || state->waiting_bytes == 0 || state->waiting_bytes + size <= most_bytes) {
+      state->waiting_bytes += size;
       state->waiting.push_back(std::move(one));
       return true;
     }

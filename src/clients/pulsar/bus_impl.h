@@ -26,9 +26,12 @@ struct OutTopic {
     bool given_up = false;  // nobody could say how it is partitioned
     std::vector<std::shared_ptr<Producer>> producers;
     std::deque<Waiting> waiting;
+    std::size_t waiting_bytes = 0;
     std::uint64_t without_key = 0;
   };
   Guarded<State> state;
+  const SteadyTime since = std::chrono::steady_clock::now();
+  unsigned tries = 0;  // to learn its partitions; the loop's
 };
 
 struct PulsarBus::Impl {
@@ -45,7 +48,9 @@ struct PulsarBus::Impl {
   std::unique_ptr<Client> client;  // last: its thread, whose work names this object, ends before the rest goes
 
   std::shared_ptr<OutTopic> out_topic(std::string_view name);
+  void resolve(const std::shared_ptr<OutTopic>& topic);
   void resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions);
+  static void give_up(OutTopic& topic, const Error& why);
   bool wait_for_partitions(OutTopic& topic, OutTopic::Waiting& one);
   void hand_over(OutTopic& topic, OutTopic::Waiting message);
   Result<std::uint32_t> partitions(const std::string& topic, Deadline deadline);

@@ -46,6 +46,8 @@ class Producer final : public Resident, public std::enable_shared_from_this<Prod
   Producer(Client& client, ProducerOptions options);
 
   void publish(events::Message message, Sent sent);
+  // What a message counts in ClientOptions::memory_max.
+  static std::size_t size_of(const events::Message& message);
   // It failed for good: whoever wants to publish makes another one.
   bool broken() const { return gathering_.lock()->failed.has_value(); }
 
@@ -86,7 +88,6 @@ class Producer final : public Resident, public std::enable_shared_from_this<Prod
     SteadyTime until;
   };
 
-  static std::size_t size_of(const events::Message& message);
   Batch& batch_for(Gathering& now, const events::Message& message) const;
   void gathered();
   void add(Batch batch);
