@@ -156,6 +156,10 @@ class Near {
         read(text, [&](const PackedHead& head, std::string_view rest) { fn(key, held_of(head, rest, true)); });
       });
   }
+  void validate() const {  // CHECKs the memory level's invariants
+    if (objects_) objects_->validate();
+    if (packed_) packed_->validate();
+  }
   MemoryStats stats() const { return packed_ ? packed_->stats() : objects_ ? objects_->stats() : MemoryStats{}; }
   void tick() {
     if (objects_ || packed_) tick_at(clock_.steady());

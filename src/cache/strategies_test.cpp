@@ -60,7 +60,7 @@ std::shared_ptr<const std::string> text_of(std::string text) {
 
 struct Strategies : TieredTest {
   Shelf shelf;
-  std::unique_ptr<Cache> cache = make();
+  Cached cache = make();
   std::string stored(const std::string& key) {
     return shelf.state_.with([&](Shelf::State& it) { return it.values.contains(key) ? it.values[key] : "(none)"; });
   }

@@ -132,6 +132,8 @@ class Tiered final : public Administered {
   bool settle(Deadline deadline);
   // For the memory level's clock and wheel: every 10 to 100 ms.
   void tick() { near_.tick(); }
+  // CHECKs the memory level's invariants. For tests.
+  void validate() const { near_.validate(); }
   // Waits until no load or refresh runs in the background.
   bool idle(Deadline deadline);
 

@@ -99,25 +99,34 @@ struct TieredTest : testing::Test {
     return {.pack = [](const std::string& value, std::string& out) { out += value; },
             .unpack = [](std::string_view bytes) { return std::make_shared<const std::string>(bytes); }};
   }
-  std::unique_ptr<Cache> make(TieredOptions options = {}) {
+  // At its end each cache validates itself.
+  struct Validated {
+    void operator()(Cache* cache) const {
+      cache->validate();
+      delete cache;
+    }
+  };
+  using Cached = std::unique_ptr<Cache, Validated>;
+  Cached make(TieredOptions options = {}) {
     auto packs = packing(options);
-    return Cache::make(std::move(options), {.clock = clock,
-                                            .metrics = metrics,
-                                            .l2 = &l2,
-                                            .l3 = &l3,
-                                            .pool = &pool,
-                                            .packing = std::move(packs),
-                                            .loader = origin.loader()})
-        .value();
+    return Cached(Cache::make(std::move(options), {.clock = clock,
+                                                   .metrics = metrics,
+                                                   .l2 = &l2,
+                                                   .l3 = &l3,
+                                                   .pool = &pool,
+                                                   .packing = std::move(packs),
+                                                   .loader = origin.loader()})
+                      .value()
+                      .release());
   }
-  std::unique_ptr<Cache> memory_only(TieredOptions options = {}) {
+  Cached memory_only(TieredOptions options = {}) {
     auto packs = packing(options);
-    return Cache::make(std::move(options), {.clock = clock,
-                                            .metrics = metrics,
-                                            .pool = &pool,
-                                            .packing = std::move(packs),
-                                            .loader = origin.loader()})
-        .value();
+    return Cached(
+        Cache::make(
+            std::move(options),
+            {.clock = clock, .metrics = metrics, .pool = &pool, .packing = std::move(packs), .loader = origin.loader()})
+            .value()
+            .release());
   }
   static std::string text(const Result<Answer<std::string>>& outcome) {
     if (!outcome) return "error " + outcome.error().reason;
