@@ -240,7 +240,8 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
                          ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
   endforeach()
   # What does not look into the database's file, once more with PostgreSQL.
-  add_test(NAME e2e.postgres COMMAND ${Python3_EXECUTABLE} with_postgres.py official_examples_test server_test cache_test nodes_test
+  add_test(NAME e2e.postgres COMMAND ${Python3_EXECUTABLE} with_postgres.py official_examples_test server_test cache_test
+                   events_test nodes_test backup_test
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.postgres PROPERTIES TIMEOUT 300 LABELS e2e
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")

@@ -73,6 +73,8 @@ Result<SchemaStatus> schema_status(const Settings& settings) {
   if (applied.empty()) return status;
   TRY(const auto months, pg::partitions_of_audit(*connection, deadline));
   for (const directory::Month month : months) status.months.push_back(std::to_string(month));
+  TRY(const auto detached, pg::detached_months(*connection, deadline));
+  for (const pg::DetachedMonth& month : detached) status.detached.push_back(std::to_string(month.month));
   TRY_VOID(look_for_faults(*connection, deadline, status.faults));
   return status;
 }
@@ -98,6 +100,21 @@ Result<std::string> change_schema(const Settings& settings, const SchemaChange& 
     if (made > 0) text += ", " + std::to_string(made) + " months of the audit made";
   }
   return text + "\n";
+}
+
+Result<std::string> drop_detached_months(const Settings& settings, const MonthsGone& gone) {
+  const auto first = parse_rfc3339(gone.before + "-01T00:00:00Z");
+  if (!first) return fail_field("before", "must be a month such as 2025-01");
+  const Deadline deadline = Deadline::in(limit);
+  TRY(const auto connection, connect(settings));
+  TRY(const auto detached, pg::detached_months(*connection, deadline));
+  std::string text;
+  for (const pg::DetachedMonth& month : detached) {
+    if (month.month >= directory::month_of(*first)) break;
+    if (!gone.dry_run) TRY_VOID(pg::drop_month(*connection, month, deadline));
+    text += "DROP TABLE " + month.table() + ";  -- " + std::to_string(month.records) + " records\n";
+  }
+  return text.empty() ? "there is no detached month before " + gone.before + "\n" : text;
 }
 
 }  // namespace chaveiro::app

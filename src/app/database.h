@@ -20,8 +20,9 @@ struct SchemaStatus {
     bool as_known = true;                   // false: made by another build
   };
   std::vector<Step> steps;
-  std::vector<std::string> months;  // partitions of the audit
-  std::vector<std::string> faults;  // what somebody must look at; empty: all is well
+  std::vector<std::string> months;    // partitions of the audit
+  std::vector<std::string> detached;  // months that a purge has taken out of it
+  std::vector<std::string> faults;    // what somebody must look at; empty: all is well
 };
 Result<SchemaStatus> schema_status(const Settings& settings);
 
@@ -32,5 +33,12 @@ struct SchemaChange {
 };
 // Answers what was done, or the SQL that would be run.
 Result<std::string> change_schema(const Settings& settings, const SchemaChange& change);
+
+struct MonthsGone {
+  std::string before;    // "2025-01": months before it go
+  bool dry_run = false;  // only tells the SQL
+};
+// Drops months that a purge has detached. Answers what was done, or the SQL that would be run.
+Result<std::string> drop_detached_months(const Settings& settings, const MonthsGone& gone);
 
 }  // namespace chaveiro::app

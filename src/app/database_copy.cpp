@@ -1,13 +1,16 @@
 #include "app/database_copy.h"
 
+#include <filesystem>
 #include <map>
 
 #include "clients/postgres/migrations.h"
 #include "clients/postgres/partitions.h"
 #include "clients/postgres/rows.h"
+#include "clients/sqlite/consumer_memory.h"
 #include "clients/sqlite/lock_holder.h"
 #include "clients/sqlite/maintenance.h"
 #include "clients/sqlite/rows.h"
+#include "events/topics.h"
 
 namespace chaveiro::app {
 namespace {
@@ -305,12 +308,24 @@ class Copier {
   CopyReport report_;
 };
 
+// The log of events stays behind with its node, and what waits for it would wait for ever.
+Result<void> expect_nothing_waits(const std::string& consumers, Deadline deadline) {
+  if (consumers.empty() || !std::filesystem::exists(consumers)) return {};
+  TRY(const auto memory, lite::SqliteConsumerMemory::open(consumers));
+  TRY(const auto keys, memory->parked_keys(std::string(events::subscriptions::responses), 1, deadline));
+  if (keys.empty()) return {};
+  return fail(Code::conflict, "EventsWait",
+              "events wait behind a dead letter or a gap: start the server once more and settle them "
+              "(chaveiro dlq list)");
+}
+
 }  // namespace
 
 Result<CopyReport> copy_database(const CopyOptions& options, Deadline deadline) {
   TRY(const lite::UseLock lock, lite::UseLock::take(options.source, lite::UseLock::Kind::exclusive));
   lite::ConnectionOptions from_options;
   from_options.path = options.source;
+  TRY_VOID(expect_nothing_waits(options.consumers, deadline));
   TRY(const auto from, lite::Connection::open(from_options));
   pg::Target target;
   target.url = options.target;

@@ -7,7 +7,8 @@
 // counted on both sides, every audit chain is walked in the copy, and its heads are compared with those of the source.
 //
 // Threads: one caller.
-// Errors:  exists (the target holds rows of something else), corrupt "CopyDiffers" (naming the table or chain), unavailable
+// Errors:  exists (the target holds rows of something else), conflict "EventsWait" (dead letters, or events that wait for others: settle
+//          them where they are), corrupt "CopyDiffers" (naming the table or chain), unavailable
 //          "DatabaseInUse", and those of both clients.
 #pragma once
 
@@ -21,6 +22,7 @@ namespace chaveiro::app {
 
 struct CopyOptions {
   std::string source;                 // path of the SQLite file
+  std::string consumers;              // path of what consumers remember; nothing may wait there; "": there is none
   Secret target;                      // URL of the role that owns the tables
   std::size_t rows_at_once = 10'000;  // of one piece; at least 1
   // Called after each piece; an error ends the copy there.

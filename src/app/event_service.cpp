@@ -89,7 +89,8 @@ struct EventService::Open {
   clients::pulsar::PulsarBus* pulsar = nullptr;
   std::optional<ev::RenamedBus> renamed;
   std::optional<ev::MeteredBus> bus;
-  std::unique_ptr<ev::ConsumerMemory> memory;
+  std::unique_ptr<ev::ConsumerMemory> own_memory;
+  ev::ConsumerMemory* memory = nullptr;
   std::optional<ev::Relay> relay;
   std::optional<ev::Consumer> responses;
   std::unique_ptr<ev::DeadLetterDesk> desk;
@@ -171,11 +172,12 @@ Result<void> EventService::open_consumers(Open& made, Deadline deadline) const {
 Result<std::shared_ptr<EventService::Open>> EventService::open(Deadline deadline) {
   auto made = std::make_shared<Open>();
   TRY_VOID(open_bus(*made, deadline));
-  if (options_.memory_path.empty()) {
-    made->memory = ev::memory_consumer_memory();
-  } else {
-    TRY(made->memory, clients::sqlite::SqliteConsumerMemory::open(options_.memory_path));
+  if (options_.memory == nullptr && options_.memory_path.empty()) {
+    made->own_memory = ev::memory_consumer_memory();
+  } else if (options_.memory == nullptr) {
+    TRY(made->own_memory, clients::sqlite::SqliteConsumerMemory::open(options_.memory_path));
   }
+  made->memory = options_.memory != nullptr ? options_.memory : made->own_memory.get();
   if (ev::Outbox* const outbox = store_.outbox())
     made->relay.emplace(
         ev::RelayOptions{.copies = {{std::string(ev::topics::key_events), std::string(ev::topics::vsync_events)}}},

@@ -24,8 +24,9 @@
 namespace chaveiro::app {
 
 struct EventServiceOptions {
-  std::string folder;       // of the embedded log and of the lock; "" keeps events in memory
-  std::string memory_path;  // of what consumers remember; "" in memory
+  std::string folder;                        // of the embedded log and of the lock; "" keeps events in memory
+  events::ConsumerMemory* memory = nullptr;  // what consumers remember; null:
+  std::string memory_path;                   // in this file; "" in memory
   std::uint32_t partitions = event_partitions;
   std::optional<PulsarEvents> pulsar;  // instead of the embedded log
 };

@@ -148,6 +148,10 @@ class FileStorage final : public Storage {
     });
   }
 
+  events::ConsumerMemory* consumer_memory() override {
+    return server_ == nullptr ? nullptr : &server_->consumer_memory();
+  }
+
   Result<void> keep_up(Deadline deadline) override {
     if (server_ == nullptr) return {};
     TRY(const std::size_t months, server_->keep_months(clock_.now(), deadline));
@@ -232,6 +236,7 @@ Result<std::unique_ptr<clients::postgres::PostgresStore>> open_server(const Sett
   }
   options.replica_url = settings.database_replica_url;
   options.replica_lag_max = settings.database_replica_lag_max;
+  options.keep_events = true;
   options.open_max = settings.db_open_max;
   options.idle_max = settings.db_idle_max;
   return clients::postgres::PostgresStore::open(options, keyring.person_key(), now,

@@ -41,6 +41,8 @@ class Storage {
   };
   // Called after other processes have changed the store, where it can tell (PostgreSQL), from a thread of its own. Set once.
   virtual void on_change_elsewhere(std::function<void(const Elsewhere&)> hook) = 0;
+  // What consumers of events remember, where the database keeps it; null: keep it elsewhere.
+  virtual events::ConsumerMemory* consumer_memory() = 0;
   // What the store needs now and then, about once an hour: the coming months of a server's audit.
   virtual Result<void> keep_up(Deadline deadline) = 0;
   // Removes look-up records of months that ended before.

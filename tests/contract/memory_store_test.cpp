@@ -1,4 +1,5 @@
 #include "clients/memory/store.h"
+#include "tests/contract/consumer_memory_contract.h"
 #include "tests/contract/store_contract.h"
 #include "tests/contract/store_contract_events.h"
 
@@ -16,6 +17,8 @@ class InMemory final : public Home {
 };
 
 const auto maker = testing::Values(StoreMaker{"memory", [] { return std::make_unique<InMemory>(); }});
+const auto remembering = testing::Values(
+    ConsumerMemoryMaker{"memory", [] { return ConsumerMemoryHome{nullptr, events::memory_consumer_memory()}; }});
 const auto name_of = [](const auto& info) { return info.param.name; };
 
 }  // namespace
@@ -24,5 +27,6 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreCommits, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreRecords, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreEvents, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, ConsumerMemory, remembering, name_of);
 
 }  // namespace chaveiro::contract

@@ -1,3 +1,5 @@
+#include "clients/postgres/consumer_memory.h"
+#include "tests/contract/consumer_memory_contract.h"
 #include "tests/contract/postgres_home.h"
 #include "tests/contract/store_contract.h"
 #include "tests/contract/store_contract_events.h"
@@ -28,6 +30,16 @@ class InPostgres final : public Home {
 };
 
 const auto maker = testing::Values(StoreMaker{"postgres", [] { return std::make_unique<InPostgres>(); }});
+// The pool stands on the database, the memory on the pool.
+struct PostgresMemory {
+  FreshDatabase database;
+  clients::postgres::Pool pool{{.target = target_of(database.url())}};
+};
+const auto remembering = testing::Values(ConsumerMemoryMaker{
+    "postgres", [] {
+      auto home = std::make_shared<PostgresMemory>();
+      return ConsumerMemoryHome{home, std::make_shared<clients::postgres::ConsumerMemory>(home->pool, "12345678")};
+    }});
 const auto name_of = [](const auto& info) { return info.param.name; };
 
 }  // namespace
@@ -36,5 +48,6 @@ INSTANTIATE_TEST_SUITE_P(Postgres, StoreCommits, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreRecords, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreEvents, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Postgres, ConsumerMemory, remembering, name_of);
 
 }  // namespace chaveiro::contract

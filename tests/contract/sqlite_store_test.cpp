@@ -1,4 +1,6 @@
+#include "clients/sqlite/consumer_memory.h"
 #include "clients/sqlite/store.h"
+#include "tests/contract/consumer_memory_contract.h"
 #include "tests/contract/store_contract.h"
 #include "tests/contract/store_contract_events.h"
 #include "tests/contract/temporary_directory.h"
@@ -28,6 +30,13 @@ class InAFile final : public Home {
 };
 
 const auto maker = testing::Values(StoreMaker{"sqlite", [] { return std::make_unique<InAFile>(); }});
+const auto remembering = testing::Values(
+    ConsumerMemoryMaker{"sqlite", [] {
+                          auto folder = std::make_shared<TemporaryDirectory>();
+                          auto memory = clients::sqlite::SqliteConsumerMemory::open(folder->path() + "/consumers.db");
+                          if (!memory) throw std::runtime_error(memory.error().message);
+                          return ConsumerMemoryHome{std::move(folder), std::move(*memory)};
+                        }});
 const auto name_of = [](const auto& info) { return info.param.name; };
 
 }  // namespace
@@ -36,5 +45,6 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, StoreCommits, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreRecords, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreEvents, maker, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, ConsumerMemory, remembering, name_of);
 
 }  // namespace chaveiro::contract

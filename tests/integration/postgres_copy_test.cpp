@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "app/database_copy.h"
+#include "clients/sqlite/consumer_memory.h"
 #include "clients/sqlite/store.h"
 #include "tests/contract/postgres_home.h"
 #include "tests/contract/temporary_directory.h"
@@ -151,6 +152,18 @@ TEST_F(DatabaseCopy, never_copies_into_what_is_not_empty) {
   fill();
   ASSERT_TRUE(target()->commit(registration_of(7000), soon()));
   EXPECT_EQ(copy_database(options, soon()).error().reason, "TargetNotEmpty");
+}
+
+TEST_F(DatabaseCopy, leaves_no_event_behind_that_waits) {
+  fill();
+  options.consumers = folder.path() + "/consumers.db";
+  {
+    const auto memory = clients::sqlite::SqliteConsumerMemory::open(options.consumers).value();
+    ASSERT_TRUE(memory->set_dead("dict-core-responses", "key", uuid_of(1, 7), soon()));
+    EXPECT_EQ(copy_database(options, soon()).error().reason, "EventsWait");
+    ASSERT_TRUE(memory->revive("dict-core-responses", "key", uuid_of(1, 7), soon()));
+  }
+  EXPECT_TRUE(copy_database(options, soon()));
 }
 
 TEST_F(DatabaseCopy, notices_a_copy_that_differs) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "tests/contract/postgres_home.h"
@@ -182,6 +183,35 @@ TEST_F(PostgresMigrations, months_are_made_ahead_and_take_what_came_before_them)
   EXPECT_EQ(health.rows_without, 0u);
   const UtcTime last = UtcTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 28));
   EXPECT_TRUE(look_at_partitions(*connection, last, soon())->next_is_missing) << "the seven days before";
+}
+
+TEST_F(PostgresMigrations, old_months_are_detached_by_a_purge_and_dropped_in_a_step_of_its_own) {
+  const auto store = open();
+  ASSERT_TRUE(store->commit(registration_of(1), soon()));
+  Change late = registration_of(2);
+  late.at = day_one + std::chrono::days(250);  // lies in audit_rest
+  ASSERT_TRUE(store->commit(late, soon()));
+  Change last = registration_of(3);
+  last.at = day_one + std::chrono::days(400);
+  ASSERT_TRUE(store->commit(last, soon()));
+  ASSERT_TRUE(store->purge(day_one + std::chrono::days(380), {"admin", "c"}, last.at, soon()));
+  EXPECT_EQ(database.sql("SELECT count(*) FROM audit WHERE month < 202701"), "0");
+  const auto detached = detached_months(*connection, soon()).value();
+  const auto records_of = [&](Month month) {
+    const auto found = std::ranges::find(detached, month, &DetachedMonth::month);
+    return found == detached.end() ? 0 : found->records;
+  };
+  EXPECT_EQ(records_of(202601), 2u);
+  EXPECT_EQ(records_of(202609), 2u);
+  EXPECT_EQ(database.sql("SELECT count(*) FROM audit_detached_202601"), "2") << "kept until somebody drops it";
+  const auto runtime = connect("runtime");
+  EXPECT_EQ(runtime->run_as("12345678", "SELECT * FROM audit_detached_202601", {}, soon()).error().code,
+            Code::forbidden);
+  ASSERT_TRUE(drop_month(*connection, detached.front(), soon()));
+  EXPECT_EQ(detached_months(*connection, soon())->size(), detached.size() - 1);
+  ChainChecker checker("changes");
+  ASSERT_TRUE(store->each_audit_record([&](const AuditRecord& record) { checker.feed(record); }, soon()));
+  EXPECT_TRUE(checker.finish().empty()) << "what is left begins where the last month ended";
 }
 
 }  // namespace

@@ -56,14 +56,21 @@ struct PostgresSecurity : testing::Test {
     ASSERT_TRUE(store->commit(change, soon()));
     for (const std::uint64_t version : {0, 1})
       ASSERT_TRUE(store->inbox()->mark({"consumer", uuid_of(1, 7), "aggregate", version, day_one}, soon()));
+    events::ConsumerMemory& memory = store->consumer_memory();
+    const Uuid event = uuid_of(1, 7);
+    ASSERT_TRUE(memory.begin_try("consumer", event, soon()));
+    ASSERT_TRUE(memory.failed("consumer", event, {day_one, "conflict", "Stale", ""}, soon()));
+    ASSERT_TRUE(memory.set_dead("consumer", "key", event, soon()));
+    ASSERT_TRUE(memory.park({.subscription = "consumer", .key = "key", .topic = "topic", .event_id = event}, soon()));
     const Entry entry = (*store->live_entry(phone_of(1), soon())).value();
     ASSERT_TRUE(store->commit(change_of("start_claim", {put(claim_of(1, entry, account_of(2, our_ispb)))}), soon()));
   }
 };
 
 // Belong to no participant, hold no personal data, and open to whoever says for whom it works.
-const std::set<std::string> of_nobody = {"state",       "writers",   "seal_keys",      "cache_value",
-                                         "cache_state", "cache_hot", "inbox_versions", "inbox_ids"};
+const std::set<std::string> of_nobody = {"state",          "writers",           "seal_keys",      "cache_value",
+                                         "cache_state",    "cache_hot",         "inbox_versions", "inbox_ids",
+                                         "consumer_tries", "consumer_attempts", "consumer_dead"};
 
 TEST_F(PostgresSecurity, no_table_shows_a_row_without_a_participant) {
   fill();
@@ -86,7 +93,9 @@ TEST_F(PostgresSecurity, no_table_shows_a_row_of_another_participant) {
     };
     EXPECT_GT(seen("12345678"), 0) << table;
     EXPECT_GT(seen("00000000,12345678"), 0) << table;
-    for (const char* wrong : {"87654321", "1234567", "12345678 ", "%", "'12345678'"})
+    const bool shared = of_nobody.contains(table) || table == "consumer_parked";  // parked: of all whom its node serves
+    EXPECT_EQ(seen("87654321"), shared ? seen("12345678") : 0) << table;
+    for (const char* wrong : {"11111111", "1234567", "12345678 ", "%", "'12345678'"})
       EXPECT_EQ(seen(wrong), of_nobody.contains(table) ? seen("12345678") : 0) << table << " as " << wrong;
     EXPECT_EQ(connection->run("SELECT count(*) FROM " + table, {}, soon()).value()[0].number(), 0)
         << table << ": the setting outlived its transaction";

@@ -19,7 +19,7 @@ int show_status(const Session& session, bool verify) {
   if (!loaded) return Client::failed(loaded.error(), session.output), 2;
   const Result<SchemaStatus> status = schema_status(loaded->settings);
   if (!status) return Client::failed(status.error(), session.output);
-  json::array steps, months, faults;
+  json::array steps, months, detached, faults;
   std::string text;
   for (const auto& step : status->steps) {
     steps.push_back(
@@ -29,20 +29,27 @@ int show_status(const Session& session, bool verify) {
   }
   for (const std::string& month : status->months) months.push_back(json::value(month));
   if (!status->months.empty()) text += "audit months " + status->months.front() + " to " + status->months.back() + "\n";
+  for (const std::string& month : status->detached) {
+    detached.push_back(json::value(month));
+    text += "detached month " + month + "\n";
+  }
   for (const std::string& fault : status->faults) {
     faults.push_back(json::value(fault));
     text += "look: " + fault + "\n";
   }
-  print(session.output.json
-            ? json::serialize(json::object{{"steps", steps}, {"months", months}, {"faults", faults}}) + "\n"
-            : text);
+  print(session.output.json ? json::serialize(json::object{
+                                  {"steps", steps}, {"months", months}, {"detached", detached}, {"faults", faults}}) +
+                                  "\n"
+                            : text);
   return verify && !status->faults.empty() ? api::status_row(Code::corrupt).exit : 0;
 }
 
-int run_change(const Session& session, const SchemaChange& change) {
+template <class Change>
+int run_change(const Session& session, Result<std::string> (*make)(const Settings&, const Change&),
+               const Change& change) {
   const Result<Loaded> loaded = session.load();
   if (!loaded) return Client::failed(loaded.error(), session.output), 2;
-  const Result<std::string> done = change_schema(loaded->settings, change);
+  const Result<std::string> done = make(loaded->settings, change);
   if (!done) return Client::failed(done.error(), session.output);
   print(session.output.json ? json::serialize(json::object{{"done", *done}}) + "\n" : *done);
   return 0;
@@ -56,6 +63,7 @@ int run_copy(const Session& session, const std::string& source, const std::strin
   CopyOptions options;
   options.source = source.substr(std::string_view("sqlite:").size());
   if (!options.source.starts_with('/')) options.source = loaded->settings.data + "/" + options.source;
+  options.consumers = loaded->settings.data + "/consumers.db";
   options.target = target.empty() ? loaded->settings.database_maintenance_url : Secret(target);
   options.progress = [](const std::string& table, std::uint64_t rows) -> Result<void> {
     std::fprintf(stderr, "%s: %llu rows\n", table.c_str(), static_cast<unsigned long long>(rows));
@@ -81,14 +89,20 @@ void add_database_commands(CLI::App& root, Session& session) {
   CLI::App* migrate = group.add_subcommand("migrate", "bring the schema up to date and make the audit's next months");
   migrate->add_option("--to", up.target, "stop at this version, such as 1.1 (the newest)");
   migrate->add_flag("--dry-run", up.dry_run, "only print the SQL");
-  migrate->callback([&session] { session.action = [&session] { return run_change(session, up); }; });
+  migrate->callback([&session] { session.action = [&session] { return run_change(session, change_schema, up); }; });
   CLI::App* back = group.add_subcommand("down", "go back to an older version; what newer steps made is lost");
   back->add_option("version", down.target, "such as 1.0; 0.0 takes everything away")->required();
   back->add_flag("--dry-run", down.dry_run, "only print the SQL");
   back->callback([&session] {
     down.down = true;
-    session.action = [&session] { return run_change(session, down); };
+    session.action = [&session] { return run_change(session, change_schema, down); };
   });
+  static MonthsGone gone;
+  CLI::App* drop = group.add_subcommand("drop-months", "drop months of the audit that a purge has detached");
+  drop->add_option("--before", gone.before, "months before this one, such as 2025-01")->required();
+  drop->add_flag("--dry-run", gone.dry_run, "only print the SQL");
+  drop->callback(
+      [&session] { session.action = [&session] { return run_change(session, drop_detached_months, gone); }; });
   static std::string source, target;
   CLI::App* copy = group.add_subcommand(
       "copy", "everything of a SQLite database into an empty PostgreSQL schema; goes on after a break");

@@ -283,6 +283,7 @@ struct Platform::Parts {
     EventServiceOptions event_options;
     if (settings.database_url != "memory:") {
       event_options.folder = settings.data + "/events";
+      event_options.memory = storage->consumer_memory();
       event_options.memory_path = settings.data + "/consumers.db";
     }
     TRY(const std::string node, node_of(settings.data));

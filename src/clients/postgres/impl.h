@@ -6,6 +6,7 @@
 // Threads: the parts guard themselves.
 #pragma once
 
+#include "clients/postgres/consumer_memory.h"
 #include "clients/postgres/events.h"
 #include "clients/postgres/replica.h"
 #include "clients/postgres/rows.h"
@@ -22,6 +23,7 @@ struct PostgresStore::Impl {
   Pipeline pipeline;
   Writer writer;
   StoredEvents events;
+  ConsumerMemory consumers;
   std::unique_ptr<Notices> notices;
   std::unique_ptr<Replica> replica;  // null: there is none
 

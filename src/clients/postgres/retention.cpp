@@ -142,22 +142,6 @@ Result<std::uint64_t> purge_some(Group& group, UtcTime before, const Note& note,
   return gone;
 }
 
-// Months that ended before `first_kept`, by the owner of the tables. A partition goes as a whole.
-Result<std::uint64_t> drop_months(Connection& connection, Month first_kept, Deadline deadline) {
-  std::uint64_t gone = 0;
-  TRY(const auto months, partitions_of_audit(connection, deadline));
-  for (const Month month : months) {
-    if (month >= first_kept) continue;
-    const std::string name = "audit_" + std::to_string(month);
-    TRY(const Rows counted, connection.run("SELECT count(*) FROM " + name, {}, deadline));
-    TRY_VOID(connection.script("SET lock_timeout = '5s'; DROP TABLE " + name, deadline));
-    gone += static_cast<std::uint64_t>(counted[0].number());
-  }
-  TRY(const Rows rest, connection.run("DELETE FROM audit_rest WHERE month < $1",
-                                      Params().add(static_cast<std::int32_t>(first_kept)), deadline));
-  return gone + rest.affected();
-}
-
 }  // namespace
 
 Result<std::uint64_t> PostgresStore::erase_person(std::string_view tax_id, const Actor& actor, UtcTime at,
@@ -178,7 +162,7 @@ Result<std::uint64_t> PostgresStore::purge(UtcTime before, const Actor& actor, U
     TRY(const std::uint64_t written,
         impl_->writer.run([](Group& group, Deadline) -> Result<std::uint64_t> { return group.month(); }, deadline));
     TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
-    TRY(audit_rows, drop_months(*connection, std::min(month_of(before), static_cast<Month>(written)), deadline));
+    TRY(audit_rows, detach_months(*connection, std::min(month_of(before), static_cast<Month>(written)), deadline));
   }
   std::uint64_t gone = 0;
   for (std::uint64_t more = audit_rows;; more = 0) {

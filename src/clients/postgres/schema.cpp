@@ -321,11 +321,69 @@ DROP TABLE inbox_versions;
 DROP TABLE outbox;
 )sql";
 
-constexpr std::array<Migration, 4> steps = {{
+// What consumers remember. consumer_parked holds events, which belong to the participants of the node that parked them.
+constexpr std::string_view consumers_up = R"sql(
+CREATE TABLE consumer_tries (
+  subscription text COLLATE "C" NOT NULL,
+  event uuid NOT NULL,
+  count integer NOT NULL,
+  PRIMARY KEY (subscription, event)
+) WITH (fillfactor = 80);
+CREATE TABLE consumer_attempts (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  subscription text COLLATE "C" NOT NULL,
+  event uuid NOT NULL,
+  at timestamptz NOT NULL,
+  code text NOT NULL,
+  reason text NOT NULL,
+  message text NOT NULL
+);
+CREATE INDEX consumer_attempts_of ON consumer_attempts (subscription, event);
+CREATE TABLE consumer_dead (
+  subscription text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  event uuid NOT NULL,
+  PRIMARY KEY (subscription, key)
+);
+CREATE TABLE consumer_parked (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  ispbs text NOT NULL,
+  subscription text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  event uuid NOT NULL,
+  topic text NOT NULL,
+  since timestamptz NOT NULL,
+  body bytea NOT NULL,
+  headers bytea NOT NULL,
+  event_time timestamptz NOT NULL,
+  UNIQUE (subscription, key, event)
+);
+ALTER TABLE consumer_tries ENABLE ROW LEVEL SECURITY;
+ALTER TABLE consumer_attempts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE consumer_dead ENABLE ROW LEVEL SECURITY;
+ALTER TABLE consumer_parked ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_any ON consumer_tries USING )sql" SEEN_BY_ANY R"sql(;
+CREATE POLICY of_any ON consumer_attempts USING )sql" SEEN_BY_ANY R"sql(;
+CREATE POLICY of_any ON consumer_dead USING )sql" SEEN_BY_ANY R"sql(;
+CREATE POLICY of_participants ON consumer_parked USING
+  (string_to_array(ispbs, ',') && (SELECT string_to_array(nullif(current_setting('app.ispb', true), ''), ',')));
+GRANT SELECT, INSERT, UPDATE, DELETE ON consumer_tries, consumer_dead TO chaveiro_runtime;
+GRANT SELECT, INSERT, DELETE ON consumer_attempts, consumer_parked TO chaveiro_runtime;
+)sql";
+
+constexpr std::string_view consumers_down = R"sql(
+DROP TABLE consumer_parked;
+DROP TABLE consumer_dead;
+DROP TABLE consumer_attempts;
+DROP TABLE consumer_tries;
+)sql";
+
+constexpr std::array<Migration, 5> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
     {{1, 2}, "the cache's third level", cache_up, cache_down},
     {{1, 3}, "events", events_up, events_down},
+    {{1, 4}, "what consumers remember", consumers_up, consumers_down},
 }};
 
 }  // namespace

@@ -36,7 +36,8 @@ PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const
               .events = given.keep_events ? Group::Events::kept : Group::Events::none,
               .queue = {.queue_max = given.queue_max, .group_max = std::max<std::size_t>(given.group_max, 1)}},
              installation_key),
-      events(pool, list) {
+      events(pool, list),
+      consumers(pool, list) {
   if (given.replica_url.empty()) return;
   replica = std::make_unique<Replica>(ReplicaOptions{.primary = target_of(given.url),
                                                      .standby = target_of(given.replica_url),
@@ -124,6 +125,8 @@ bool PostgresStore::hears_others() const { return impl_->notices && impl_->notic
 
 events::Outbox* PostgresStore::outbox() { return impl_->options.keep_events ? &impl_->events : nullptr; }
 events::Inbox* PostgresStore::inbox() { return &impl_->events; }
+
+events::ConsumerMemory& PostgresStore::consumer_memory() { return impl_->consumers; }
 
 KeyReads& PostgresStore::key_reads() { return impl_->keys; }
 Writer::Counts PostgresStore::writer_counts() const { return impl_->writer.counts(); }

@@ -85,7 +85,7 @@ class PostgresStore final : public directory::Store {
   // Within the participants that are served.
   Result<std::uint64_t> erase_person(std::string_view tax_id, const directory::Actor& actor, UtcTime at,
                                      Deadline deadline) override;
-  // Whole months of the audit go only where there is a maintenance URL.
+  // Whole months of the audit are detached (partitions.h), and only where there is a maintenance URL.
   Result<std::uint64_t> purge(UtcTime before, const directory::Actor& actor, UtcTime at, Deadline deadline) override;
 
   Result<std::uint64_t> last_sequence(Deadline deadline) override;
@@ -97,6 +97,7 @@ class PostgresStore final : public directory::Store {
 
   events::Outbox* outbox() override;  // null unless events are kept
   events::Inbox* inbox() override;
+  events::ConsumerMemory& consumer_memory();
 
   // What other processes commit to the same database; set once; waits a moment until it is heard. hears_others() says whether that is heard now.
   void on_foreign_commits(Notices::Hook hook);
