@@ -123,6 +123,33 @@ TEST_F(PostgresBadDay, nobody_hangs_on_a_server_that_stands_still) {
   expect_whole_chain(*store);
 }
 
+TEST_F(PostgresBadDay, commits_wait_a_moment_for_a_server_that_is_gone_and_then_are_refused_between_few_tries) {
+  const auto store = open(options_of(server.url()));
+  ASSERT_TRUE(store->commit(registration_of(1), soon()));
+  server.kill();
+  const std::uint64_t connects_before = store->writer_counts().connects;
+  const auto began = std::chrono::steady_clock::now();
+  std::uint64_t refused = 0;
+  for (; std::chrono::steady_clock::now() - began < 2500ms; ++refused) {
+    const auto answer = store->commit(registration_of(2), soon());
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Code::unavailable) << answer.error().message;
+    if (refused == 0) {
+      EXPECT_GT(std::chrono::steady_clock::now() - began, 500ms) << "it may come back at once";
+    }
+    EXPECT_TRUE(answer.error().retry_after) << "so long nobody tries";
+  }
+  EXPECT_GT(refused, 100u);
+  EXPECT_LT(store->writer_counts().connects - connects_before, 12u);
+  server.start();
+  EXPECT_TRUE(when_back([&] { return store->commit(registration_of(2), soon()); }));
+  // A restart that is short is not noticed at all.
+  server.kill();
+  server.start();
+  EXPECT_TRUE(store->commit(registration_of(3), soon()));
+  expect_whole_chain(*store);
+}
+
 TEST_F(PostgresBadDay, a_pool_that_is_used_up_says_so_and_serves_in_order) {
   Pool pool({.target = contract::target_of(server.url()), .open_max = 2, .idle_max = 2});
   {

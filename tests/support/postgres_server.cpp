@@ -49,6 +49,14 @@ std::string text_of(const std::string& file) {
   return all.str();
 }
 
+// Its state and its parent, by the kernel; a process that is gone, or only waits to be fetched by its parent, has no parent here.
+pid_t parent_of(const std::string& process) {
+  const std::string stat = text_of("/proc/" + process + "/stat");
+  const std::size_t end = stat.rfind(')');
+  if (end == std::string::npos || end + 4 > stat.size() || stat[end + 2] == 'Z') return 0;
+  return std::atoi(stat.c_str() + end + 4);
+}
+
 struct Finish {
   void operator()(PGconn* connection) const { PQfinish(connection); }
   void operator()(PGresult* result) const { PQclear(result); }
@@ -162,10 +170,7 @@ std::vector<pid_t> PostgresServer::processes() const {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) continue;
-    const std::string stat = text_of("/proc/" + name + "/stat");
-    const std::size_t end = stat.rfind(')');
-    if (end == std::string::npos || end + 4 > stat.size()) continue;
-    if (std::atoi(stat.c_str() + end + 4) == process_.pid()) found.push_back(std::atoi(name.c_str()));
+    if (parent_of(name) == process_.pid()) found.push_back(std::atoi(name.c_str()));
   }
   return found;
 }
@@ -177,7 +182,7 @@ void PostgresServer::kill() {
   // Its children are not ours to wait for; a server that starts again refuses while one of them holds its memory.
   for (const pid_t one : all) {
     if (one == all.front()) continue;
-    wait_until("a process of the server is gone", [&] { return ::kill(one, 0) != 0; });
+    wait_until("a process of the server is gone", [&] { return parent_of(std::to_string(one)) == 0; });
   }
 }
 

@@ -6,8 +6,15 @@ namespace chaveiro::clients::postgres {
 
 using namespace directory;
 
+namespace {
+
+SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
+
+}  // namespace
+
 Writer::Writer(WriterOptions options, const Secret& installation_key)
     : options_(std::move(options)),
+      outage_(options_.outage),
       group_(installation_key, options_.name, options_.ispbs, options_.events),
       queue_(options_.queue, [this](std::span<Change* const> changes) { return write(changes); }) {}
 
@@ -18,13 +25,20 @@ Result<std::uint64_t> Writer::run(Task task, Deadline deadline) {
 Result<void> Writer::connect(Deadline deadline) {
   if (connection_ && connection_->still_there() && connection_->reusable()) return {};
   connection_.reset();
-  counts_.with([](Counts& counts) { ++counts.connects; });
-  TRY(connection_, Connection::open(options_.target, deadline));
-  if (connection_->standby()) {
-    connection_.reset();
-    return error_of_state("25006", "in recovery");
+  for (;;) {
+    if (auto refused = outage_.refusal(steady_now())) return *std::move(refused);
+    std::this_thread::sleep_until(std::min(outage_.next_try(), deadline.when()));
+    if (deadline.expired()) return too_late();
+    counts_.with([](Counts& counts) { ++counts.connects; });
+    auto opened = Connection::open(options_.target, deadline);
+    if (opened && !(*opened)->standby()) {
+      connection_ = *std::move(opened);
+      outage_.over();
+      return {};
+    }
+    const Error why = opened ? error_of_state("25006", "in recovery") : std::move(opened).error();
+    outage_.failed(steady_now(), why, is_lost(why) && why.reason != "DatabaseLogin");
   }
-  return {};
 }
 
 Result<void> Writer::once(const std::function<Result<void>(Deadline)>& work, bool& commit_sent, Deadline deadline) {

@@ -5,6 +5,7 @@
 // A group that met another transaction, or whose connection broke before its commit was sent, is done again as a whole with the same
 // changes. Where the answer to the commit itself was lost, the thread connects again and looks whether the chain has the group's head: then
 // it is answered as committed, else it is done again. What cannot be found out in `group_limit` is answered with maybe_applied.
+// While the server is away a group waits for it a moment; then groups are refused at once, and the tries become few (outage.h).
 //
 // Threads: commit(), commit_all(), run() from any number; the hooks run on the writer's thread.
 // Errors:  those of CommitQueue and of errors.h, conflict "Stale" and "AlreadyApplied".
@@ -17,6 +18,7 @@
 
 #include "base/guarded.h"
 #include "clients/postgres/group.h"
+#include "clients/postgres/outage.h"
 #include "directory/commit_queue.h"
 
 namespace chaveiro::clients::postgres {
@@ -28,6 +30,7 @@ struct WriterOptions {
   Group::Events events = Group::Events::none;
   directory::CommitQueueOptions queue = {};
   Micros group_limit = Micros(10'000'000);  // for one group with all its repetitions
+  OutageOptions outage = {};
 };
 
 class Writer {
@@ -65,6 +68,7 @@ class Writer {
 
   const WriterOptions options_;
   std::unique_ptr<Connection> connection_;
+  Outage outage_;
   Group group_;
   Guarded<Counts> counts_;
   directory::CommitQueue queue_;  // goes first, with its thread
