@@ -4,9 +4,10 @@
 //   point_joined    the same joined into = ANY; peer: our single ones
 //   import          rows a second by COPY through our encoder (import role); peer: COPY of the same rows as ready bytes
 //   durable_writes  rows a second of commit_all (six for each registration); peer: inserts of one row each in pipelines of 256, durable
-//   store_import    registrations a second of commit_all in calls of 1,000
+//   store_import    registrations a second of commit_all
+//   import_program  lines a second of `chaveiro import` into `chaveiro serve`, events kept, from the command's start to its end
 //
-// Median of the rounds, with minimum and maximum on stderr. It starts a server of its own.   postgres [ENTRIES]
+// Median of the rounds, with minimum and maximum on stderr. It starts servers of its own.   postgres [ENTRIES [LINES]]
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -15,6 +16,7 @@
 
 #include "base/guarded.h"
 #include "base/random.h"
+#include "bench/postgres_program.h"
 #include "clients/postgres/connection.h"
 #include "clients/postgres/rows.h"
 #include "clients/postgres/store.h"
@@ -222,8 +224,14 @@ double commits(PostgresStore& store, std::uint64_t& next, std::size_t count) {
   return static_cast<double>(count) / seconds_since(begin);
 }
 
-int run(std::uint64_t entries) {
-  tests::PostgresServer server({.settings = {"shared_buffers=1GB", "max_wal_size=4GB", "autovacuum=off"}});
+int run(std::uint64_t entries, std::uint64_t lines) {
+  tests::PostgresServerOptions server_options{.settings = {"shared_buffers=1GB", "max_wal_size=4GB"}};
+  if (lines > 0) {
+    tests::PostgresServer server(server_options);
+    tell("import_program", {{import_by_program(server, lines)}}, "lines/s", "", {});
+  }
+  server_options.settings.emplace_back("autovacuum=off");
+  tests::PostgresServer server(server_options);
   contract::make_schema(server, "chaveiro");
   server.sql(
       "CREATE TABLE plain_entries (LIKE entries INCLUDING DEFAULTS INCLUDING INDEXES); GRANT ALL ON plain_entries TO "
@@ -243,8 +251,8 @@ int run(std::uint64_t entries) {
     imported.values.push_back(
         commits(*store, next, static_cast<std::size_t>(std::min<std::uint64_t>(10'000, entries - next))));
   tell("store_import", imported, "1/s", "", {});
-  server.sql("VACUUM ANALYZE; CHECKPOINT");
-  server.sql("VACUUM ANALYZE; CHECKPOINT", "postgres");
+  for (const char* database : {"chaveiro", "postgres"}) server.sql("VACUUM ANALYZE", database);
+  server.sql("CHECKPOINT");
 
   const std::string ispb(our_ispb.view());
   std::optional<KeyReads> single, joined;  // outlive the pipeline
@@ -290,7 +298,10 @@ int run(std::uint64_t entries) {
 
 int main(int argc, char** argv) {
   try {
-    return chaveiro::bench::run(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 200'000);
+    const auto number = [&](int i, std::uint64_t otherwise) {
+      return argc > i ? std::strtoull(argv[i], nullptr, 10) : otherwise;
+    };
+    return chaveiro::bench::run(number(1, 100'000), number(2, 1'000'000));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
