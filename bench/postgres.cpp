@@ -7,7 +7,7 @@
 //   store_import    registrations a second of commit_all
 //   import_program  lines a second of `chaveiro import` into `chaveiro serve`, events kept, from the command's start to its end
 //
-// Median of the rounds, with minimum and maximum on stderr. It starts servers of its own.   postgres [ENTRIES [LINES]]
+// Median of the rounds, with minimum and maximum on stderr. It starts servers of its own.   postgres [ENTRIES [LINES]]   0: without
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -230,6 +230,7 @@ int run(std::uint64_t entries, std::uint64_t lines) {
     tests::PostgresServer server(server_options);
     tell("import_program", {{import_by_program(server, lines)}}, "lines/s", "", {});
   }
+  if (entries == 0) return 0;
   server_options.settings.emplace_back("autovacuum=off");
   tests::PostgresServer server(server_options);
   contract::make_schema(server, "chaveiro");

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace chaveiro::net {
 
@@ -75,6 +76,32 @@ class TestAuthority {
     PEM_write_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
     std::fclose(out);
     return files;
+  }
+
+  // Writes NAME.crl: the certificates are not valid any more.
+  std::string withdraw(const std::string& name, const std::vector<TestCertificate>& certificates) const {
+    const std::unique_ptr<X509_CRL, void (*)(X509_CRL*)> list(X509_CRL_new(), X509_CRL_free);
+    const std::unique_ptr<ASN1_TIME, void (*)(ASN1_TIME*)> since(X509_gmtime_adj(nullptr, -60), ASN1_TIME_free),
+        until(X509_gmtime_adj(nullptr, 3600), ASN1_TIME_free);
+    X509_CRL_set_version(list.get(), 1);
+    X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(cert_.get()));
+    X509_CRL_set1_lastUpdate(list.get(), since.get());
+    X509_CRL_set1_nextUpdate(list.get(), until.get());
+    for (const TestCertificate& certificate : certificates) {
+      std::FILE* in = std::fopen(certificate.cert_file.c_str(), "rb");
+      const Cert cert(PEM_read_X509(in, nullptr, nullptr, nullptr), X509_free);
+      std::fclose(in);
+      X509_REVOKED* gone = X509_REVOKED_new();
+      X509_REVOKED_set_serialNumber(gone, X509_get_serialNumber(cert.get()));
+      X509_REVOKED_set_revocationDate(gone, since.get());
+      X509_CRL_add0_revoked(list.get(), gone);
+    }
+    X509_CRL_sort(list.get());
+    X509_CRL_sign(list.get(), key_.get(), EVP_sha256());
+    std::FILE* out = std::fopen(folder_.file(name + ".crl").c_str(), "wb");
+    PEM_write_X509_CRL(out, list.get());
+    std::fclose(out);
+    return folder_.file(name + ".crl");
   }
 
  private:

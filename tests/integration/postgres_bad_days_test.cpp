@@ -2,6 +2,7 @@
 // nobody hangs past a deadline, and it comes back by itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 
 #include <atomic>
@@ -179,6 +180,21 @@ TEST_F(PostgresBadDay, a_pool_that_is_used_up_says_so_and_serves_in_order) {
   EXPECT_EQ(*order.lock(), (std::vector<int>{0, 1, 2, 3}));
 }
 
+TEST_F(PostgresBadDay, a_pool_keeps_a_few_connections_and_none_that_has_grown_old) {
+  const auto backend = [](Pool& pool) {
+    return (*pool.borrow(soon()))->run("SELECT pg_backend_pid()", {}, soon()).value()[0].number();
+  };
+  Pool kept({.target = contract::target_of(server.url()), .idle_max = 1});
+  EXPECT_EQ(backend(kept), backend(kept));
+  {
+    auto one = kept.borrow(soon()), two = kept.borrow(soon());
+    EXPECT_EQ(kept.counts().open, 2u);
+  }
+  EXPECT_EQ(kept.counts().open, 1u) << "more than idle_max are closed";
+  Pool old({.target = contract::target_of(server.url()), .lifetime_max = Micros{1}});
+  EXPECT_NE(backend(old), backend(old));
+}
+
 TEST_F(PostgresBadDay, a_connection_that_broke_while_it_lay_idle_is_not_handed_out) {
   Pool pool({.target = contract::target_of(server.url())});
   ASSERT_TRUE((*pool.borrow(soon()))->run("SELECT 1", {}, soon()));
@@ -222,6 +238,32 @@ TEST_F(PostgresBadDay, a_deadlock_or_a_lock_held_by_others_is_waited_out) {
   ASSERT_TRUE(holder->script("ROLLBACK", soon()));
   ASSERT_TRUE(store->commit(registration_of(2), soon()));
   EXPECT_TRUE(store->live_entry(phone_of(1), soon()).value()) << "the group went on after its caller had left";
+  expect_whole_chain(*store);
+}
+
+TEST_F(PostgresBadDay, a_group_that_the_server_ends_for_a_deadlock_is_done_again_with_the_same_ids) {
+  server.sql("ALTER ROLE chaveiro_runtime SET deadlock_timeout = '300ms'",
+             "postgres");  // ours is the one that gives way
+  server.sql("ALTER ROLE postgres SET deadlock_timeout = '30s'", "postgres");
+  const auto store = open(options_of(server.url()));
+  ASSERT_TRUE(store->commit(registration_of(1), soon()));
+  const auto other = Connection::open(contract::target_of(server.url("postgres")), soon()).value();
+  ASSERT_TRUE(other->script("BEGIN; SELECT * FROM writers FOR UPDATE", soon()));
+  Result<Committed> answer = Committed{};
+  std::thread committer([&] { answer = store->commit(registration_of(2), soon()); });
+  tests::wait_until("the group waits for the writer's row", [&] {
+    return server.sql(
+               "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = "
+               "'chaveiro_runtime'") == "1";
+  });
+  EXPECT_TRUE(other->script("SELECT * FROM state FOR UPDATE; COMMIT", soon())) << "the other one goes first";
+  committer.join();
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_GE(store->writer_counts().repeated, 1u);
+  const auto used = store->request(our_ispb, {uuid_of(2, 9)}, soon()).value();
+  ASSERT_TRUE(used);
+  EXPECT_EQ(used->sequence, answer->sequence);
+  EXPECT_EQ(server.sql("SELECT count(*) FROM entries"), "2");
   expect_whole_chain(*store);
 }
 
@@ -299,6 +341,27 @@ TEST_F(PostgresBadDay, a_value_beyond_what_the_server_takes_is_refused_and_the_s
   ASSERT_FALSE(large);
   EXPECT_EQ(large.error().code, Code::invalid) << large.error().message;
   EXPECT_TRUE(connection->run("SELECT 1", {}, soon()));
+}
+
+TEST_F(PostgresBadDay, two_gibibytes_are_refused_with_their_whole_transaction_and_nobody_copies_them) {
+  constexpr std::size_t size = std::size_t{2} << 30;
+  void* const pages = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  const std::string_view vast(static_cast<const char*>(pages), size);
+  const auto connection = Connection::open(contract::target_of(server.url("maintenance")), soon()).value();
+  ASSERT_TRUE(connection->script("CREATE TABLE vast (t text)", soon()));
+  connection->send("INSERT INTO vast VALUES ($1)", Params().add("before"));
+  connection->send("INSERT INTO vast VALUES ($1)", Params().add(vast));
+  connection->send("INSERT INTO vast VALUES ($1)", Params().add("after"));
+  connection->end();
+  EXPECT_TRUE(connection->receive(soon()));
+  const auto refused = connection->receive(soon());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "TooLarge") << refused.error().message;
+  EXPECT_FALSE(connection->receive(soon()));
+  ASSERT_TRUE(connection->receive_end(soon()));
+  EXPECT_EQ(connection->run("SELECT count(*) FROM vast", {}, soon()).value()[0].number(), 0);
+  ::munmap(const_cast<char*>(vast.data()), size);
 }
 
 TEST_F(PostgresBadDay, a_pooler_in_between_is_refused_in_words) {
@@ -408,6 +471,26 @@ TEST(PostgresTls, verifies_the_server_and_shows_a_client_certificate) {
       connect("&sslrootcert=" + authority.ca_file + "&sslcert=" + expired.cert_file + "&sslkey=" + expired.key_file);
   ASSERT_FALSE(late);
   EXPECT_THAT(late.error().message, HasSubstr("expired"));
+  EXPECT_EQ(late.error().reason, "DatabaseLogin") << "trying again does not help";
+
+  // What was valid is withdrawn, then the server's own certificate runs out.
+  server.sql("ALTER SYSTEM SET ssl_crl_file = '" + authority.withdraw("gone", {client}) + "'", "postgres");
+  server.sql("SELECT pg_reload_conf()", "postgres");
+  const auto refused = [&](const char* word) {
+    const auto answer = connect("&sslrootcert=" + authority.ca_file + key);
+    return !answer && answer.error().message.find(word) != std::string::npos;
+  };
+  tests::wait_until("the certificate is refused", [&] { return refused("revoked"); });
+  EXPECT_TRUE((*good)->run("SELECT 1", {}, soon())) << "what is open goes on";
+  (void)authority.issue("server",
+                        {.common_name = "server", .names = "DNS:localhost,IP:127.0.0.1", .seconds_valid = -60});
+  const std::string give = "chown nobody " + own.key_file;
+  if (::geteuid() == 0) {
+    ASSERT_EQ(std::system(give.c_str()), 0);
+  }
+  std::filesystem::permissions(own.key_file, std::filesystem::perms(0600));
+  server.sql("SELECT pg_reload_conf()", "postgres");
+  tests::wait_until("the server is not believed", [&] { return refused("is not believed"); });
 }
 
 TEST(PostgresDiskFull, refuses_writes_in_words_serves_reads_and_goes_on_when_there_is_room) {

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "tests/contract/postgres_home.h"
+#include "tests/support/redis_server.h"
 
 namespace chaveiro::contract {
 namespace {
@@ -120,6 +122,63 @@ TEST_F(PostgresMigrations, a_step_beside_others_that_died_half_way_is_run_again)
   EXPECT_EQ(database.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'entries_names'::regclass"), "t");
   ASSERT_TRUE(migrate(*connection, steps, newest_schema(), day_one, soon()));
   EXPECT_EQ(database.sql("SELECT to_regclass('entries_names') IS NULL"), "t");
+}
+
+TEST_F(PostgresMigrations, a_program_goes_on_beside_the_steps_of_the_next_one) {
+  const auto store = open();
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> commits = 0, faults = 0;
+  std::thread busy([&] {
+    for (std::uint64_t n = 0; !stop; ++n) {
+      const bool good = store->commit(registration_of(n), soon()) && store->live_entry(phone_of(n), soon()).value();
+      good ? ++commits : ++faults;
+    }
+  });
+  std::vector<Migration> steps(migrations().begin(), migrations().end());
+  steps.push_back({{1, 90}, "expand", "ALTER TABLE entries ADD COLUMN nickname text;\n", ""});
+  steps.push_back({{1, 91},
+                   "an index beside others",
+                   "DROP INDEX IF EXISTS entries_nickname;\nCREATE INDEX CONCURRENTLY entries_nickname ON entries "
+                   "(nickname);\n",
+                   "",
+                   Migration::How::beside_others});
+  const auto after = [&](std::uint64_t more) {
+    const std::uint64_t goal = commits + more;
+    tests::wait_until("commits go on", [&] { return commits >= goal || faults > 0; });
+  };
+  after(20);
+  const auto expanded = migrate(*connection, steps, {1, 91}, day_one, soon());
+  ASSERT_TRUE(expanded) << expanded.error().message;
+  after(20);
+  EXPECT_EQ(faults, 0u);
+  stop = true;
+  busy.join();
+  EXPECT_TRUE(open()->live_entry(phone_of(0), soon()).value()) << "and may be started again";
+  // Only when no node runs the program before: contract.
+  steps.push_back({{2, 0}, "contract", "ALTER TABLE entries DROP COLUMN block_order;\n", ""});
+  ASSERT_TRUE(migrate(*connection, steps, {2, 0}, day_one, soon()));
+  const auto refused = PostgresStore::open(database.options(), person_key(), day_one, soon());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "SchemaTooNew");
+}
+
+TEST_F(PostgresMigrations, a_table_in_long_use_is_not_waited_for) {
+  const auto holder = connect();
+  ASSERT_TRUE(holder->script("BEGIN; SELECT count(*) FROM entries", soon()));
+  std::vector<Migration> steps(migrations().begin(), migrations().end());
+  steps.push_back({{1, 90}, "expand", "ALTER TABLE entries ADD COLUMN nickname text;\n", ""});
+  const auto refused = migrate(*connection, steps, {1, 90}, day_one, soon(), std::chrono::milliseconds{100});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "DatabaseLocked") << refused.error().message;
+  ASSERT_TRUE(holder->script("ROLLBACK", soon()));
+  EXPECT_TRUE(migrate(*connection, steps, {1, 90}, day_one, soon()));
+}
+
+TEST_F(PostgresMigrations, nothing_in_the_schema_makes_times_or_acts_by_itself) {
+  EXPECT_EQ(database.sql("SELECT count(*) FROM pg_attrdef JOIN pg_class ON pg_class.oid = adrelid WHERE relnamespace = "
+                         "'public'::regnamespace"),
+            "0");
+  EXPECT_EQ(database.sql("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"), "0");
 }
 
 TEST_F(PostgresMigrations, the_plan_is_the_sql_that_would_run_and_runs_nothing) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
+#include "clients/postgres/pipeline.h"
 #include "clients/postgres/pool.h"
 #include "tests/contract/postgres_home.h"
 #include "tests/support/redis_server.h"
@@ -100,6 +102,22 @@ TEST_F(PostgresSecurity, no_table_shows_a_row_of_another_participant) {
     EXPECT_EQ(connection->run("SELECT count(*) FROM " + table, {}, soon()).value()[0].number(), 0)
         << table << ": the setting outlived its transaction";
   }
+}
+
+TEST_F(PostgresSecurity, callers_of_one_pipeline_see_their_own_rows_alone) {
+  fill();
+  Pipeline pipeline({.target = contract::target_of(database.url()), .connections = 1});
+  std::vector<std::thread> callers;
+  for (const auto& [ispbs, rows] : {std::pair<const char*, std::int64_t>{"12345678", 1}, {"87654321", 0}, {"", 0}}) {
+    callers.emplace_back([&pipeline, ispbs = ispbs, rows = rows] {
+      for (int i = 0; i < 200; ++i) {
+        const auto seen = pipeline.run("SELECT count(*) FROM entries", {}, ispbs, soon());
+        ASSERT_TRUE(seen) << seen.error().message;
+        EXPECT_EQ((*seen)[0].number(), rows) << ispbs;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
 }
 
 TEST_F(PostgresSecurity, nothing_of_another_participant_is_written_changed_or_deleted) {

@@ -195,14 +195,15 @@ Result<std::string> migration_plan(Connection& connection, std::span<const Migra
 }
 
 Result<void> migrate(Connection& connection, std::span<const Migration> steps, SchemaVersion target, UtcTime now,
-                     Deadline deadline) {
+                     Deadline deadline, std::chrono::milliseconds lock_limit) {
   {
     TRY(const Applied applied, applied_in(connection, deadline));
     TRY(const std::vector<Move> all, moves(applied, steps, target));
     if (all.empty()) return {};
   }
   // A table that is in use for long must not make everybody else queue behind us.
-  TRY_VOID(connection.script("SET lock_timeout = '10s'; SET statement_timeout = 0", deadline));
+  TRY_VOID(connection.script("SET lock_timeout = " + std::to_string(lock_limit.count()) + "; SET statement_timeout = 0",
+                             deadline));
   TRY_VOID(connection.run("SELECT pg_advisory_lock($1)", Params().add(runner_lock), deadline));
   const auto done = run_moves(connection, steps, target, now, deadline);
   if (!connection.broken())

@@ -54,8 +54,9 @@ Result<std::string> migration_plan(Connection& connection, std::span<const Migra
                                    Deadline deadline);
 // Steps up or down to `target`. A database that is newer than all that this program knows is left as it is where only the minor is newer,
 // and refused otherwise.
+// `lock_limit`: so long it waits for a table, and lets others queue behind it.
 Result<void> migrate(Connection& connection, std::span<const Migration> steps, SchemaVersion target, UtcTime now,
-                     Deadline deadline);
+                     Deadline deadline, std::chrono::milliseconds lock_limit = std::chrono::seconds{10});
 
 // Can this program work on the database as it is? Works with any role.
 Result<void> check_schema(Connection& connection, Deadline deadline);

@@ -46,6 +46,8 @@ bool is_near(const std::string& hosts) {
 
 void ignore_notice(void*, const PGresult*) {}
 
+// Fails with `program_limit_exceeded`.
+constexpr std::string_view too_large = "SELECT repeat('x', 1073741824)";
 constexpr std::string_view greeting =
     "SELECT pg_backend_pid(), pg_is_in_recovery()::int::int4, current_setting('server_encoding')";
 
@@ -131,6 +133,12 @@ Result<Session::Wants> Session::connect_step() {
             "DATABASE_URL leads to a pooler such as PgBouncer: name the server itself, connections are pooled here");
       if (says("too many clients") || says("remaining connection slots"))
         return error_of_state("53300", "sorry, too many clients already");
+      if (says("certificate verify failed") || says("does not match host name"))
+        return fail(
+            Code::unavailable, "DatabaseLogin",
+            "the certificate of the database is not believed: it has expired, is for another name, or comes from "
+            "another authority than sslrootcert (" +
+                std::string(why.substr(0, why.find('\n'))) + ")");
       if (says("authentication failed") || says("no pg_hba.conf entry") || says("does not exist") ||
           says("no password supplied") || says("permission denied") || says("certificate") ||
           says("not permitted to log in"))
@@ -175,6 +183,8 @@ void Session::lose(std::string_view what) {
 }
 
 void Session::send(std::string_view sql, const Params& params) {
+  // The server must fail the segment, or what follows in it would be done without this.
+  if (!params.fits()) return send(too_large, {});
   auto prepared = prepared_.find(sql);
   if (prepared == prepared_.end()) {
     prepared = prepared_.emplace(std::string(sql), "s" + std::to_string(++names_)).first;

@@ -52,6 +52,7 @@ class Session {
   Result<Wants> connect_step();
   int socket() const;
 
+  // What does not fit (Params::fits) is answered with `invalid`, like any statement that failed.
   void send(std::string_view sql, const Params& params);
   void send_sync();
   // True: all is out; false: call again when the socket can be written.

@@ -74,6 +74,7 @@ Oid oid::array_of(Oid element) {
 }
 
 Params& Params::put(Oid type, std::string_view value) {
+  if (value.size() > bytes_max - bytes_.size()) fits_ = false, value = {};
   bytes_.append(value);
   types_.push_back(type);
   lengths_.push_back(static_cast<int>(value.size()));

@@ -33,9 +33,12 @@ inline constexpr Oid bytes_array = 1001, int8_array = 1016, int2_array = 1005, i
 Oid array_of(Oid element);
 }  // namespace oid
 
-// The parameters of one statement, in order. What is added is copied.
+// The parameters of one statement, in order. What is added is copied, but for what is beyond `bytes_max` with what is there already: then
+// fits() says no, and the statement cannot be sent.
 class Params {
  public:
+  static constexpr std::size_t bytes_max = (1u << 30) - (1u << 20);  // the server takes messages below 1 GiB
+  bool fits() const { return fits_; }
   Params& add(bool value);
   Params& add(std::int16_t value);
   Params& add(std::int32_t value);
@@ -65,6 +68,7 @@ class Params {
   std::string bytes_;
   std::vector<Oid> types_;
   std::vector<int> lengths_;  // -1: null
+  bool fits_ = true;
 };
 
 // Rows as one array for each column: add() fills the first row from left to right, then the second…
