@@ -37,7 +37,7 @@ Result<std::unique_ptr<PulsarBus>> PulsarBus::make(BusOptions options, Logger lo
 PulsarBus::~PulsarBus() {
   std::vector<std::shared_ptr<Producer>> producers;
   for (const auto& [name, topic] : std::exchange(impl_->topics.lock()->out, {})) {
-    Impl::give_up(*topic, fail(Code::unavailable, "ProducerClosed", "the producer was closed"));
+    impl_->give_up(*topic, fail(Code::unavailable, "ProducerClosed", "the producer was closed"));
     const auto its = topic->state.with([](const OutTopic::State& state) { return state.producers; });
     producers.insert(producers.end(), its.begin(), its.end());
   }
@@ -138,7 +138,10 @@ void PulsarBus::Impl::give_up(OutTopic& topic, const Error& why) {
     if (!state.ready) state.given_up = true;
     return std::exchange(state.waiting, {});
   });
-  for (OutTopic::Waiting& one : waiting) one.done(why);
+  for (OutTopic::Waiting& one : waiting) {
+    client->give_memory(Producer::size_of(one.message));
+    one.done(why);
+  }
   topic.state.notify_all();
 }
 
@@ -172,15 +175,14 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
     {
       auto state = topic->state.lock();
       waiting.swap(state->waiting);
-      state->waiting_bytes = 0;
       if (waiting.empty()) state->ready = true;
     }
     if (waiting.empty()) return topic->state.notify_all();
-    for (OutTopic::Waiting& one : waiting) hand_over(*topic, std::move(one));
+    for (OutTopic::Waiting& one : waiting) hand_over(*topic, std::move(one), Producer::Memory::taken);
   }
 }
 
-void PulsarBus::Impl::hand_over(OutTopic& topic, OutTopic::Waiting one) {
+void PulsarBus::Impl::hand_over(OutTopic& topic, OutTopic::Waiting one, Producer::Memory memory) {
   const std::shared_ptr<Producer> producer = topic.state.with([&](OutTopic::State& state) {
     const auto count = static_cast<std::uint32_t>(state.producers.size());
     const std::uint32_t partition =
@@ -190,7 +192,7 @@ void PulsarBus::Impl::hand_over(OutTopic& topic, OutTopic::Waiting one) {
             : events::partition_of(one.message.key, topic.hash, count);
     return state.producers[partition];
   });
-  producer->publish(std::move(one.message), std::move(one.done));
+  producer->publish(std::move(one.message), std::move(one.done), memory);
 }
 
 // Puts the message where it waits for the topic's partitions; false: they are known, or nobody will tell.
@@ -200,9 +202,7 @@ bool PulsarBus::Impl::wait_for_partitions(OutTopic& topic, OutTopic::Waiting& on
     auto state = topic.state.lock();
     const auto decided = [](const OutTopic::State& it) { return it.ready || it.given_up; };
     if (decided(*state)) return false;
-    const std::size_t size = Producer::size_of(one.message), most_bytes = options.client.memory_max;
-    if (most_bytes == 0 || state->waiting_bytes == 0 || state->waiting_bytes + size <= most_bytes) {
-      state->waiting_bytes += size;
+    if (client->take_memory(Producer::size_of(one.message), {})) {
       state->waiting.push_back(std::move(one));
       return true;
     }
@@ -232,7 +232,7 @@ void PulsarBus::publish(std::string_view name, events::Message message, Publishe
       if (found != all.out.end() && found->second == topic) all.out.erase(found);
     });
   }
-  impl_->hand_over(*topic, std::move(one));
+  impl_->hand_over(*topic, std::move(one), Producer::Memory::to_take);
 }
 
 Result<void> PulsarBus::flush(Deadline deadline) {

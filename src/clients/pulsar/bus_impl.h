@@ -25,8 +25,7 @@ struct OutTopic {
     bool ready = false;
     bool given_up = false;  // nobody could say how it is partitioned
     std::vector<std::shared_ptr<Producer>> producers;
-    std::deque<Waiting> waiting;
-    std::size_t waiting_bytes = 0;
+    std::deque<Waiting> waiting;  // their room in the client's memory is taken
     std::uint64_t without_key = 0;
   };
   Guarded<State> state;
@@ -50,9 +49,9 @@ struct PulsarBus::Impl {
   std::shared_ptr<OutTopic> out_topic(std::string_view name);
   void resolve(const std::shared_ptr<OutTopic>& topic);
   void resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions);
-  static void give_up(OutTopic& topic, const Error& why);
+  void give_up(OutTopic& topic, const Error& why);
   bool wait_for_partitions(OutTopic& topic, OutTopic::Waiting& one);
-  void hand_over(OutTopic& topic, OutTopic::Waiting message);
+  void hand_over(OutTopic& topic, OutTopic::Waiting message, Producer::Memory memory);
   Result<std::uint32_t> partitions(const std::string& topic, Deadline deadline);
 };
 

@@ -57,14 +57,14 @@ Producer::Batch& Producer::batch_for(Gathering& now, const events::Message& mess
   return made;
 }
 
-void Producer::publish(events::Message message, Sent sent) {
+void Producer::publish(events::Message message, Sent sent, Memory memory) {
   const std::size_t size = size_of(message);
   std::optional<Error> refused;
   bool begins = false, full = false;
   std::optional<Deadline> wait;
   if (options_.when_full == WhenFull::block)
     wait = options_.send_time_max == Micros{0} ? Deadline::never() : Deadline::in(options_.send_time_max);
-  if (!client_.take_memory(size, wait)) {
+  if (memory == Memory::to_take && !client_.take_memory(size, wait)) {
     Error error = fail(Code::exhausted, "PublishQueueFull", "more messages wait for the broker than there is room for");
     error.retry_after = full_pause;
     return sent(std::move(error));

@@ -45,7 +45,9 @@ class Producer final : public Resident, public std::enable_shared_from_this<Prod
 
   Producer(Client& client, ProducerOptions options);
 
-  void publish(events::Message message, Sent sent);
+  // Room in the client's memory: to be taken, or taken by the caller already.
+  enum class Memory : std::uint8_t { to_take, taken };
+  void publish(events::Message message, Sent sent, Memory memory = Memory::to_take);
   // What a message counts in ClientOptions::memory_max.
   static std::size_t size_of(const events::Message& message);
   // It failed for good: whoever wants to publish makes another one.
