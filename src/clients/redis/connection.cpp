@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t read_size = 64U << 10;
 constexpr int reads_in_a_row = 8;
+// Then what their callbacks sent goes out: a server that waits for the whole batch stands idle meanwhile.
+constexpr std::size_t delivered_in_a_row = 32;
 // With so many in flight the answers wake the I/O thread soon enough, and one write for all is better than one for each.
 constexpr std::size_t written_by_callers_max = 8;
 
@@ -265,7 +267,11 @@ Connection::Read Connection::read_in(bool on_io_thread) {
   }
   replies_.clear();
   if (handed) io_.post([self = shared_from_this()](Nothing) { self->deliver_handed(); });
-  for (Answered& answered : answered_) deliver(answered, now);
+  std::size_t delivered = 0;
+  for (Answered& answered : answered_) {
+    deliver(answered, now);
+    if (on_io_thread && ++delivered % delivered_in_a_row == 0) io_.flush_all();
+  }
   answered_.clear();
   return broken ? Read::broken : Read::something;
 }

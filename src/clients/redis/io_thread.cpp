@@ -197,9 +197,10 @@ void IoThread::run() {
       auto* const source = static_cast<Source*>(events[static_cast<std::size_t>(i)].data.ptr);
       // It may have been removed by one that was called before it.
       const bool alive = std::ranges::any_of(sources_, [&](const auto& held) { return held.get() == source; });
-      if (alive) source->on_events(events[static_cast<std::size_t>(i)].events);
+      if (!alive) continue;
+      source->on_events(events[static_cast<std::size_t>(i)].events);
+      flush_all();
     }
-    flush_all();
   }
   to_flush_.clear();
   sources_.clear();

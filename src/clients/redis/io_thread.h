@@ -1,7 +1,8 @@
 // clients/redis/io_thread.h
 //
 // IoThread: one thread with the sockets that live on it: it waits for them, calls who owns them, runs what others post, and tells
-// everybody the time. What a callback writes is collected and sent when the batch of replies that it came from has been delivered.
+// everybody the time. What callbacks write is collected and sent when the replies of one socket have been delivered, or a good part of
+// them: the server works on what the first ones asked for while the rest is delivered.
 //
 // Threads: post(), at(), wake_by() from any thread; add(), remove() and flush_later() on this thread only. Everything runs on it.
 // Time:    a tick comes at least every 100 ms and by the time that wake_by() named.
@@ -74,6 +75,8 @@ class IoThread {
   void add(std::shared_ptr<Source> source);
   void remove(Source& source);
   void flush_later(Source& source);
+  // Now what was to be flushed later. On this thread.
+  void flush_all();
 
   // The socket's events go to the source; 0: none for now. From any thread.
   void watch(int fd, Source& source, std::uint32_t epoll_events);
@@ -100,7 +103,6 @@ class IoThread {
   void run();
   bool take_work(std::vector<Task>& tasks);
   void tick_if_due();
-  void flush_all();
   int wait(epoll_event* events);
   void wake();
 
