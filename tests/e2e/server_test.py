@@ -81,6 +81,30 @@ class MainJob(unittest.TestCase):
             other_ispb = platform.token("operator", ispb="87654321")
             self.assertEqual(platform.rest("GET", f"/api/v1/entries/{mine['id']}", token=other_ispb).status, 404)
 
+    def test_a_message_that_is_none_is_the_callers_fault_and_the_next_call_is_answered(self):
+        with Platform() as platform:
+            token = platform.token("operator")
+
+            def status_of(message):
+                answered = subprocess.run(
+                    ["curl", "-s", "--http2-prior-knowledge", "-D", "-", "-o", os.devnull, "--data-binary", "@-", "-H", "content-type: application/grpc",
+                     "-H", "te: trailers", "-H", f"authorization: Bearer {token}", f"http://127.0.0.1:{platform.grpc}/dict.core.v1.CoreDictService/LookupKey"],
+                    input=message, capture_output=True, timeout=30)
+                found = re.search(r"grpc-status: (\d+)", answered.stdout.decode())
+                return found.group(1) if found else answered.returncode
+
+            # 3 INVALID_ARGUMENT is ours, 8 is what gRPC itself says of one above its limit.
+            for name, message, status in (
+                ("no message", b"\x00\x00\x00\x00\x04\xff\xff\xff\xff", "3"),
+                ("a length that leads nowhere", b"\x00\x00\x00\x00\x02\x0a\x7f", "3"),
+                ("an empty one", b"\x00\x00\x00\x00\x00", "3"),
+                ("half of one", b"\x00\x00\x00\x01\x00\x0a", "3"),
+                ("too long", b"\x00\x00\xa0\x00\x00" + b"\x0a" * (10 << 20), "8"),
+            ):
+                with self.subTest(name):
+                    self.assertEqual(status_of(message), status)
+            self.assertEqual(platform.run("lookup", ANA, *PAYER).returncode, 0)
+
     def test_a_revoked_subject_is_out_at_once_and_after_a_restart(self):
         with Platform() as platform:
             token = platform.token("operator", subject="leaver")
