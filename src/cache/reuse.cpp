@@ -6,7 +6,7 @@
 namespace chaveiro::cache {
 namespace {
 
-constexpr double keep = 0.98;           // weight of the past at each lesson
+constexpr double past = 0.98;           // its weight at each lesson
 constexpr double lessons_per_turn = 4;  // lessons while as many requests pass as there are residents
 constexpr std::uint64_t sweep_least = 48;
 
@@ -123,8 +123,8 @@ void ReuseModel::learn(double residents, double ghosts, double elapsed) {
       };
       double& u = sums_->used[g][i];
       double& e = sums_->exposed[g][i];
-      u = u * keep + fresh(used[g][i], used_before_[g][i]);
-      e = e * keep + fresh(seen[g][i], seen_before_[g][i]) * each +
+      u = u * past + fresh(used[g][i], used_before_[g][i]);
+      e = e * past + fresh(seen[g][i], seen_before_[g][i]) * each +
           fresh(ghost[g][i], ghost_before_[g][i]) * each_ghost;
       all_used[i] += u;
       all_exposed[i] += e;
