@@ -47,8 +47,8 @@ Digest256 hash_of(std::initializer_list<std::string_view> parts) {
 }  // namespace
 
 FirstAnswers::FirstAnswers(const limits::IdempotencyOptions& options, limits::IdempotencyStore& store,
-                           const Clock& clock, Registry& metrics)
-    : idempotency_(options, store, clock),
+                           Registry& metrics)
+    : idempotency_(options, store),
       repeated_(metrics.counter("idempotency_repeated_total",
                                 "Requests that got the first answer of their request id again.")),
       without_store_(metrics.counter("idempotency_without_store_total",

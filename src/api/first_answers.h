@@ -26,8 +26,7 @@ namespace chaveiro::api {
 
 class FirstAnswers {
  public:
-  FirstAnswers(const limits::IdempotencyOptions& options, limits::IdempotencyStore& store, const Clock& clock,
-               Registry& metrics);
+  FirstAnswers(const limits::IdempotencyOptions& options, limits::IdempotencyStore& store, Registry& metrics);
 
   // `operation` names the form of the answer too: "rest.CreateKey". `content`: what a repetition must have in common.
   Result<std::string> run(const directory::Context& context, std::string_view operation, std::string_view request_id,

@@ -40,7 +40,7 @@ struct World {
   ManualClock clock;
   Registry metrics;
   Store store{clock};
-  FirstAnswers first{{.wait_max = Micros{0}}, store, clock, metrics};
+  FirstAnswers first{{.wait_max = Micros{0}}, store, metrics};
   int worked = 0;
 };
 

@@ -254,7 +254,7 @@ class World {
   void trouble(Node& node) {
     if (happens(weather_.cut) && node.connected) {
       node.cut();
-      after(up_to(12s), [this, &node, life = node.life] {
+      after(up_to(12s), [&node, life = node.life] {
         if (node.life == life && !node.connected) node.connect();
       });
     }

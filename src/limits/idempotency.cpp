@@ -10,8 +10,7 @@ bool is_kept(int status) {
   return (status >= 200 && status < 300) || (status >= 400 && status < 500 && status != 401 && status != 429);
 }
 
-Idempotency::Idempotency(IdempotencyOptions options, IdempotencyStore& store, const Clock& clock)
-    : options_(options), store_(store), clock_(clock) {}
+Idempotency::Idempotency(IdempotencyOptions options, IdempotencyStore& store) : options_(options), store_(store) {}
 
 void Idempotency::poke() {
   state_.with([](State& it) { ++it.finished; });

@@ -74,7 +74,7 @@ struct IdempotencyOptions {
 
 class Idempotency {
  public:
-  Idempotency(IdempotencyOptions options, IdempotencyStore& store, const Clock& clock);
+  Idempotency(IdempotencyOptions options, IdempotencyStore& store);
 
   struct Ran {
     StoredAnswer answer;
@@ -96,7 +96,6 @@ class Idempotency {
 
   const IdempotencyOptions options_;
   IdempotencyStore& store_;
-  const Clock& clock_;
   Guarded<State> state_;
 };
 

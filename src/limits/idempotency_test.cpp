@@ -13,7 +13,7 @@ IdempotencyKey key_of(std::string key, std::string_view body = "body") { return 
 
 struct World {
   explicit World(IdempotencyOptions options = {}, IdempotencyMemoryOptions store_options = {})
-      : store(store_options, clock), idempotency(options, store, clock) {}
+      : store(store_options, clock), idempotency(options, store) {}
   Result<Idempotency::Ran> run(const IdempotencyKey& key, int status = 200, std::string body = "done") {
     return idempotency.run(key, Deadline::in(60s), [&]() -> Result<StoredAnswer> {
       ++worked;
@@ -141,7 +141,7 @@ TEST(TieredIdempotency, the_loss_of_the_fast_store_changes_speed_and_not_truth) 
   IdempotencyMemoryStore durable({.keep = 0s}, clock);
   Front front(memory);
   TieredIdempotencyStore tiered(front, durable);
-  Idempotency idempotency({.wait_max = 0s}, tiered, clock);
+  Idempotency idempotency({.wait_max = 0s}, tiered);
   int worked = 0;
   const auto run = [&](std::string key, std::string_view body = "body") {
     return idempotency.run(key_of(std::move(key), body), Deadline::in(60s),

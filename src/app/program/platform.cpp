@@ -373,7 +373,7 @@ struct Platform::Parts {
       first_answer_store = std::make_unique<redis::IdempotencyStore>(redis::IdempotencyStoreOptions{}, *state_redis);
     else
       first_answer_store = std::make_unique<limits::IdempotencyMemoryStore>(limits::IdempotencyMemoryOptions{}, clock);
-    first_answers.emplace(limits::IdempotencyOptions{}, *first_answer_store, clock, metrics);
+    first_answers.emplace(limits::IdempotencyOptions{}, *first_answer_store, metrics);
   }
 
   void start_events() {
