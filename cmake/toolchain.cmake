@@ -27,7 +27,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   list(APPEND CHAVEIRO_WARNINGS -Wno-restrict -Wno-maybe-uninitialized -Wno-missing-field-initializers -Wno-dangling-pointer
        -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-free-nonheap-object)
 else()
-  list(APPEND CHAVEIRO_WARNINGS -Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
+  # std::stable_sort of g++ 12's library uses what C++17 deprecated.
+  list(APPEND CHAVEIRO_WARNINGS -Wno-missing-field-initializers -Wno-missing-designated-field-initializers
+       -Wno-deprecated-declarations)
 endif()
 
 if(CHAVEIRO_SANITIZE)

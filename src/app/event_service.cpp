@@ -159,7 +159,7 @@ Result<void> EventService::open_consumers(Open& made, Deadline deadline) const {
     TRY_VOID(made.responses->open(deadline));
   }
   TRY(made.desk, ev::DeadLetterDesk::open(
-                     {.topic = std::string(ev::topics::dead_letters)}, *made.bus, clock_,
+                     {.topic = std::string(ev::topics::dead_letters)}, *made.bus,
                      [it = &made](const ev::DeadLetter& letter, Deadline until) -> Result<void> {
                        if (it->responses && letter.subscription == ev::subscriptions::responses)
                          return it->responses->discarded(letter, until);

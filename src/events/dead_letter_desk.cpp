@@ -50,8 +50,8 @@ std::string masked_body(const Message& message) {
   return to_json(*event);
 }
 
-Result<std::unique_ptr<DeadLetterDesk>> DeadLetterDesk::open(DeskOptions options, Bus& bus, const Clock& clock,
-                                                             Discarded discarded, Deadline deadline) {
+Result<std::unique_ptr<DeadLetterDesk>> DeadLetterDesk::open(DeskOptions options, Bus& bus, Discarded discarded,
+                                                             Deadline deadline) {
   SubscribeOptions subscribe;
   subscribe.topics = {options.topic};
   subscribe.name = options.subscription;
@@ -59,7 +59,7 @@ Result<std::unique_ptr<DeadLetterDesk>> DeadLetterDesk::open(DeskOptions options
   subscribe.queue_max = options.letters_max;
   TRY(auto subscription, bus.subscribe(std::move(subscribe), deadline));
   return std::unique_ptr<DeadLetterDesk>(
-      new DeadLetterDesk(std::move(options), bus, clock, std::move(discarded), std::move(subscription)));
+      new DeadLetterDesk(std::move(options), bus, std::move(discarded), std::move(subscription)));
 }
 
 // What came since.

@@ -49,8 +49,8 @@ class DeadLetterDesk {
  public:
   // `discarded`: lets the key go on at the consumer of the letter's subscription (Consumer::discarded).
   using Discarded = std::function<Result<void>(const DeadLetter&, Deadline)>;
-  static Result<std::unique_ptr<DeadLetterDesk>> open(DeskOptions options, Bus& bus, const Clock& clock,
-                                                      Discarded discarded, Deadline deadline);
+  static Result<std::unique_ptr<DeadLetterDesk>> open(DeskOptions options, Bus& bus, Discarded discarded,
+                                                      Deadline deadline);
 
   // Oldest first.
   Result<std::vector<LetterView>> list(const std::string& subscription, std::size_t limit, Deadline deadline);
@@ -74,11 +74,9 @@ class DeadLetterDesk {
   struct State {
     std::map<MessageId, Held> letters;
   };
-  DeadLetterDesk(DeskOptions options, Bus& bus, const Clock& clock, Discarded discarded,
-                 std::unique_ptr<Subscription> subscription)
+  DeadLetterDesk(DeskOptions options, Bus& bus, Discarded discarded, std::unique_ptr<Subscription> subscription)
       : options_(std::move(options)),
         bus_(bus),
-        clock_(clock),
         discarded_(std::move(discarded)),
         subscription_(std::move(subscription)) {}
   Result<void> fetch(Deadline deadline);
@@ -86,7 +84,6 @@ class DeadLetterDesk {
 
   const DeskOptions options_;
   Bus& bus_;
-  const Clock& clock_;
   const Discarded discarded_;
   const std::unique_ptr<Subscription> subscription_;
   Guarded<State> state_;

@@ -88,11 +88,16 @@ class RuleSet {
  private:
   friend class EnvoyReader;
   // A level of an Envoy file: by "key=value", by "key=prefix*", by "key".
+  struct Prefix;
   struct Level {
     std::map<std::string, Level, std::less<>> exact;
-    std::vector<std::pair<std::string, Level>> prefixes;  // longest first
+    std::vector<Prefix> prefixes;  // longest first
     std::map<std::string, Level, std::less<>> any;
     std::optional<std::size_t> rule;  // of rules_
+  };
+  struct Prefix {
+    std::string text;
+    Level level;
   };
 
   bool applies(const Rule& rule, const Descriptor& descriptor) const;

@@ -72,10 +72,10 @@ class EnvoyReader {
     } else if (value.back() == '*') {
       entry += "=" + value.substr(0, value.size() - 1);
       is_new =
-          std::none_of(into.prefixes.begin(), into.prefixes.end(), [&](const auto& it) { return it.first == entry; });
+          std::none_of(into.prefixes.begin(), into.prefixes.end(), [&](const auto& it) { return it.text == entry; });
       const auto at = std::find_if(into.prefixes.begin(), into.prefixes.end(),
-                                   [&](const auto& it) { return it.first.size() < entry.size(); });
-      made = &into.prefixes.emplace(at, entry, RuleSet::Level{})->second;
+                                   [&](const auto& it) { return it.text.size() < entry.size(); });
+      made = &into.prefixes.insert(at, {entry, {}})->level;
     } else {
       entry += "=" + value;
       const auto [place, added] = into.exact.try_emplace(entry);

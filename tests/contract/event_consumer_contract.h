@@ -265,8 +265,8 @@ TEST_P(EventConsumer, has_a_desk_where_dead_letters_are_seen_replayed_and_discar
     return calls["a/1"] == 1 && calls["b/1"] == 1 && memory->parked("consumer", "a", 9, soon())->size() == 1;
   });
   auto desk = DeadLetterDesk::open(
-      {.topic = dead}, bus, home->clock(),
-      [&](const DeadLetter& letter, Deadline until) { return with->discarded(letter, until); }, soon());
+      {.topic = dead}, bus, [&](const DeadLetter& letter, Deadline until) { return with->discarded(letter, until); },
+      soon());
   ASSERT_TRUE(desk) << desk.error().message;
   for (int tries = 0; tries < 100 && (*desk)->depth(soon())->letters < 2; ++tries) {}
   auto all = (*desk)->list("", 10, soon());

@@ -248,7 +248,7 @@ Result<void> PulsarSubscription::ack(std::span<const events::Delivery> deliverie
     by_consumer[consumer].push_back(delivery);
   }
   for (auto& [consumer, its] : by_consumer)
-    shared_->loop().post([consumer = consumer, its = std::move(its)] { consumer->ack(its); });
+    shared_->loop().post([to = consumer, list = std::move(its)] { to->ack(list); });
   return {};
 }
 
