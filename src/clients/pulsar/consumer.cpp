@@ -174,6 +174,10 @@ void Consumer::abandon() {
       fail(Code::unavailable, "BrokerUnavailable", "the consumer was closed before the broker had answered"));
   if (connection_) connection_->remove_consumer(id_);
   connection_.reset();
+  // Whoever waits may hold what holds this.
+  if (opened_)
+    std::exchange(opened_, nullptr)(fail(Code::cancelled, "SubscriptionClosed", "the subscription was closed"));
+  look_drained();
 }
 
 void Consumer::close(Done closed) {
