@@ -199,7 +199,8 @@ struct Heard {
   }
   std::vector<Write> records() {
     std::vector<Write> found;
-    for (const ForeignCommits& news : *all.lock()) found.insert(found.end(), news.records.begin(), news.records.end());
+    const auto locked = all.lock();  // outlives the loop
+    for (const ForeignCommits& news : *locked) found.insert(found.end(), news.records.begin(), news.records.end());
     return found;
   }
   bool lost() {
