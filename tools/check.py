@@ -267,6 +267,16 @@ def leftovers(tree: Tree) -> Iterator[Fault]:
                 yield Fault(path, number, "do it or leave it; open work does not live in the code")
 
 
+def held_locks(tree: Tree) -> Iterator[Fault]:
+    """a range-for names the lock that it walks under: one that has no name is given back before the first step (C++20)"""
+    for path in tree.files:
+        if path.endswith((".h", ".cpp")):
+            for number, line in tree.lines(path):
+                header = re.search(r"\bfor \([^;:]*(?:::[^;:]*)*[^:]:[^:](.*)", line)
+                if header and re.match(r"[*\w.>()\[\]-]*\block\(\)", header[1].strip()):
+                    yield Fault(path, number, "the lock is given back before the first step: name it, or use with()")
+
+
 def decisions(tree: Tree) -> Iterator[Fault]:
     """a file in docs/decisions has a number of its own, a line in the README there, and the parts Context, Decision and Price"""
     index = "docs/decisions/README.md"
@@ -325,7 +335,7 @@ def format(tree: Tree) -> Iterator[Fault]:
     memory.write_text("\n".join(sorted(d for f, d in digest.items() if not answers.get(f))) + "\n")
 
 
-RULES = [arrows, circles, fences, contracts, links, environment, atomics, length, drawers, leftovers, decisions, scripts, format]
+RULES = [arrows, circles, fences, contracts, links, environment, atomics, length, drawers, leftovers, held_locks, decisions, scripts, format]
 
 
 def main() -> int:

@@ -170,6 +170,11 @@ class Smaller(RuleTest):
         self.silent(check.leftovers, {"src/base/a.cpp": "// what to do next\n"})
         self.speaks(check.leftovers, {"src/base/a.cpp": "int a;\n// TO" "DO: more\n"}, "a.cpp:2")
 
+    def test_a_lock_that_nobody_holds(self):
+        self.silent(check.held_locks, {"src/base/a.cpp": "const auto held = all.lock();\nfor (auto& it : *held) if (auto one = it.lock()) use(one);\n"})
+        self.speaks(check.held_locks, {"src/base/a.cpp": "for (auto& it : *all.lock()) {\n"}, "a.cpp:1")
+        self.speaks(check.held_locks, {"src/base/a.cpp": "for (auto& it : all->lock()->list) use(it);\n"}, "a.cpp:1")
+
     INDEX = {"docs/decisions/README.md": "[1](0001-a.md) [2](0001-b.md)\n"}
     WHOLE = "# A\n\n## Context\n\n## Decision\n\n## Price\n"
 

@@ -53,7 +53,7 @@ int main() {
       static_cast<void>(consumer.run_once(Deadline::in(std::chrono::milliseconds{5})));
   };
   work_until("good", 2);
-  const auto desk = events::DeadLetterDesk::open({.topic = "dead"}, *bus, clock, {}, deadline);
+  const auto desk = events::DeadLetterDesk::open({.topic = "dead"}, *bus, {}, deadline);
   if (!desk) return 1;
   while ((*desk)->depth(deadline)->letters == 0 && !deadline.expired())
     static_cast<void>(consumer.run_once(Deadline::in(std::chrono::milliseconds{5})));

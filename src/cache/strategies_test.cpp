@@ -297,7 +297,8 @@ TEST_F(WriteBehindTest, keeps_each_keys_order_under_many_writers_and_workers) {
   }
   EXPECT_EQ(it->queue().stop(soon()).waiting, 0U);
   std::map<std::string, int> last;
-  for (const std::string& line : shelf.state_.lock()->order) {
+  const auto shelved = shelf.state_.lock();
+  for (const std::string& line : shelved->order) {
     const std::string key = line.substr(0, line.find('='));
     const int value = std::stoi(line.substr(line.find('=') + 1));
     EXPECT_TRUE(!last.contains(key) || value > last[key]) << line;

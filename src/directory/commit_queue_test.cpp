@@ -80,7 +80,8 @@ TEST_F(CommitQueueTest, gathers_what_comes_while_the_disk_works_and_keeps_its_or
   ASSERT_EQ(answers.size(), 20u);
   for (std::uint64_t n = 0; n < 20; ++n) EXPECT_EQ(answers[n]->sequence, n + 2);
   std::vector<std::string> all, expected;
-  for (const auto& group : disk.lock()->groups) {
+  const auto written = disk.lock();
+  for (const auto& group : written->groups) {
     EXPECT_LE(group.size(), 8u);
     all.insert(all.end(), group.begin(), group.end());
   }
@@ -98,7 +99,8 @@ TEST_F(CommitQueueTest, tells_who_leaves_whether_the_change_may_have_happened) {
   EXPECT_EQ(queue->commit(change_of(2), Deadline::in(-1ms)).error().code, Code::deadline);
   release_disk();
   ASSERT_TRUE(queue->commit(change_of(3), soon()));
-  for (const auto& group : disk.lock()->groups) {
+  const auto written = disk.lock();
+  for (const auto& group : written->groups) {
     for (const std::string& operation : group) EXPECT_TRUE(operation == "0" || operation == "3") << operation;
   }
 }

@@ -379,7 +379,8 @@ TEST_P(StoreCommits, many_committers_keep_a_slot_unique) {
   for (std::thread& committer : committers) committer.join();
   EXPECT_EQ(winners.lock()->size(), 20u);
   EXPECT_EQ(value_of(store->slots_taken(account.id, soon())), (1u << 20) - 1);
-  for (const Entry& entry : *winners.lock()) EXPECT_TRUE(value_of(store->live_entry(entry.key, soon())));
+  const auto all = winners.lock();
+  for (const Entry& entry : *all) EXPECT_TRUE(value_of(store->live_entry(entry.key, soon())));
 }
 
 TEST_P(StoreCommits, shows_a_commit_to_every_read_that_begins_after_its_answer) {

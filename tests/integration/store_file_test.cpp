@@ -423,7 +423,8 @@ TEST_F(StoreFile, writes_what_waits_in_one_group_and_takes_back_only_what_fails)
   }
   gate.open();
   for (std::thread& caller : callers) caller.join();
-  for (const auto& [n, applied] : *answers.lock()) {
+  const auto all = answers.lock();
+  for (const auto& [n, applied] : *all) {
     EXPECT_EQ(applied, n != 4) << n;
     EXPECT_EQ(store->account(account_of(n).id, soon())->has_value(), n != 4) << n;
   }

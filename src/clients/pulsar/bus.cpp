@@ -245,8 +245,10 @@ Result<void> PulsarBus::flush(Deadline deadline) {
     producers.insert(producers.end(), state->producers.begin(), state->producers.end());
   }
   std::vector<std::shared_ptr<Consumer>> consumers;
-  for (const auto& weak : *impl_->consumers.lock())
-    if (auto consumer = weak.lock()) consumers.push_back(std::move(consumer));
+  impl_->consumers.with([&](const auto& all) {
+    for (const auto& weak : all)
+      if (auto consumer = weak.lock()) consumers.push_back(std::move(consumer));
+  });
   const auto flushed = std::make_shared<Latch>(producers.size() + consumers.size());
   impl_->client->loop().post([producers, consumers, flushed] {
     const auto answer = [flushed](const Result<void>& how) { flushed->answer(how); };

@@ -104,7 +104,9 @@ void PulsarSubscription::Shared::discover(const std::function<void(Result<void>)
         std::set<std::string> fresh;
         for (const std::string& name : *names)
           if (self->pattern->matches(name)) fresh.insert(without_partition(name));
-        for (const Topic& topic : self->members.lock()->topics) fresh.erase(topic.name);
+        self->members.with([&](const Members& members) {
+          for (const Topic& topic : members.topics) fresh.erase(topic.name);
+        });
         if (fresh.empty()) return done({});
         // One answer for each of them; the last one of all is told.
         struct Pending {
@@ -304,7 +306,9 @@ Result<std::vector<std::optional<Slot>>> PulsarSubscription::last(Deadline deadl
 
 Result<events::Lag> PulsarSubscription::lag(Deadline deadline) {
   std::vector<std::string> names;
-  for (const Shared::Topic& topic : shared_->members.lock()->topics) names.push_back(topic.name);
+  shared_->members.with([&](const Shared::Members& members) {
+    for (const Shared::Topic& topic : members.topics) names.push_back(topic.name);
+  });
   events::Lag sum;
   for (const std::string& topic : names) {
     TRY(const events::Lag its, shared_->bus.admin->lag(topic, shared_->options.name, deadline));

@@ -100,7 +100,8 @@ Replies Borrowed::pipeline(std::vector<Command> commands, Deadline deadline) {
     lent_->loan.connection->close(
         fail(Code::cancelled, "DeadlineExceeded", "Redis: a borrowed connection owes an answer"));
   Replies replies;
-  for (auto& reply : shared->lock()->replies) {
+  const auto state = shared->lock();
+  for (auto& reply : state->replies) {
     replies.push_back(
         reply ? std::move(*reply)
               : Result<Value>(fail(Code::unavailable, "NotConnected", "Redis: the borrowed connection is closed")));
