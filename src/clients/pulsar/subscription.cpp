@@ -104,8 +104,8 @@ void PulsarSubscription::Shared::discover(const std::function<void(Result<void>)
         std::set<std::string> fresh;
         for (const std::string& name : *names)
           if (self->pattern->matches(name)) fresh.insert(without_partition(name));
-        self->members.with([&](const Members& members) {
-          for (const Topic& topic : members.topics) fresh.erase(topic.name);
+        self->members.with([&](const Members& mine) {
+          for (const Topic& topic : mine.topics) fresh.erase(topic.name);
         });
         if (fresh.empty()) return done({});
         // One answer for each of them; the last one of all is told.
