@@ -20,7 +20,7 @@ namespace chaveiro::bench {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t lines_before = 6, lines_counted = 5;  // one a second
+constexpr std::size_t lines_before = 1, lines_counted = 1;  // one in ten seconds, whatever the interval asked for
 
 [[noreturn]] void stop(const std::string& why) {
   std::fprintf(stderr, "%s\n", why.c_str());
@@ -81,7 +81,7 @@ Rate PerfBroker::perf(const std::string& arguments) const {
   int pipe_ends[2];
   CHECK(::pipe(pipe_ends) == 0);
   const std::string command =
-      "exec .cache/pulsar/4.0.8/bin/pulsar-perf " + arguments + " -i 1 -time 12 -u " + url_ + " 2>&1";
+      "exec .cache/pulsar/4.0.8/bin/pulsar-perf " + arguments + " -i 1 -time 22 -u " + url_ + " 2>&1";
   const std::string home = java_home(), logs = folder_ + "/logs";
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -109,9 +109,8 @@ Rate PerfBroker::perf(const std::string& arguments) const {
   }
   std::fclose(out);
   ::waitpid(pid, nullptr, 0);
-  // The last line may be of its end.
   if (seen.size() < lines_before + lines_counted) stop("pulsar-perf gave no figures:\n" + all);
-  const Seen &from = seen[lines_before - 1], &to = seen[lines_before + lines_counted - 2];
+  const Seen &from = seen[lines_before - 1], &to = seen[lines_before + lines_counted - 1];
   const double count = to.total - from.total;
   return {count / std::chrono::duration<double>(to.at - from.at).count(), 1e6 * (to.cpu - from.cpu) / count};
 }
