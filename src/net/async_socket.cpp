@@ -49,8 +49,7 @@ Result<void> AsyncSocket::begin_tls(const TlsContextHandle& context, const std::
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_set_connect_state(ssl_);
-  expect_name(ssl_, name);
-  return {};
+  return expect_name(ssl_, name);
 }
 
 Result<AsyncSocket::Moved> AsyncSocket::tls_outcome(int returned, int system_error) {

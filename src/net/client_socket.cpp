@@ -109,7 +109,7 @@ Result<void> ClientSocket::start_tls(const Origin& origin, const TlsClientContex
   BIO* bio = ssl_ == nullptr ? nullptr : make_quiet_bio(fd_);
   if (bio == nullptr) return fail(Code::internal, "TlsHandshakeFailed", "no memory for a TLS session");
   SSL_set_bio(ssl_, bio, bio);
-  expect_name(ssl_, origin.host);
+  TRY_VOID(expect_name(ssl_, origin.host));
   for (;;) {
     ERR_clear_error();
     const int done = SSL_connect(ssl_);

@@ -52,14 +52,19 @@ bio_st* make_quiet_bio(int fd) {
   return bio;
 }
 
-void expect_name(ssl_st* session, const std::string& host) {
-  if (is_numeric(host)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str());
-    return;
+Result<void> expect_name(ssl_st* session, const std::string& host, bool verify) {
+  const bool numeric = is_numeric(host);
+  bool set = !host.empty();
+  if (set && !numeric)
+    set = SSL_ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str())) ==
+          1;
+  if (set && verify) {
+    SSL_set_hostflags(session, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    set = (numeric ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str())
+                   : SSL_set1_host(session, host.c_str())) == 1;
   }
-  SSL_ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
-  SSL_set_hostflags(session, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  SSL_set1_host(session, host.c_str());
+  if (!set && verify) return fail(Code::invalid, "TlsHandshakeFailed", "no name that a certificate could bear");
+  return {};
 }
 
 }  // namespace chaveiro::net

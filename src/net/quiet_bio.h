@@ -7,6 +7,8 @@
 
 #include <string>
 
+#include "base/result.h"
+
 struct bio_st;
 struct ssl_st;
 
@@ -15,7 +17,8 @@ namespace chaveiro::net {
 // Null: no memory. It does not own the descriptor.
 bio_st* make_quiet_bio(int fd);
 
-// An address is compared with the addresses in the certificate, a name with its names and told to the server.
-void expect_name(ssl_st* session, const std::string& host);
+// A name is told to the server. `verify`: the certificate must bear it, or the address. Errors: invalid, where no certificate could: without
+// a name any certificate of the authority would do.
+Result<void> expect_name(ssl_st* session, const std::string& host, bool verify = true);
 
 }  // namespace chaveiro::net

@@ -1,11 +1,9 @@
 #include "clients/redis/socket.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -13,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+
+#include "net/quiet_bio.h"
 
 namespace chaveiro::redis {
 namespace {
@@ -67,21 +67,11 @@ Result<void> Socket::connected() const {
 
 Result<void> Socket::begin_tls(const net::TlsContextHandle& context, const std::string& name, bool verify) {
   ssl_ = SSL_new(context.get());
-  if (ssl_ == nullptr || SSL_set_fd(ssl_, fd_) != 1) return fail(Code::internal, "Tls", "Redis: no TLS session");
+  BIO* const bio = ssl_ == nullptr ? nullptr : net::make_quiet_bio(fd_);
+  if (bio == nullptr) return fail(Code::internal, "Tls", "Redis: no TLS session");
+  SSL_set_bio(ssl_, bio, bio);
   SSL_set_connect_state(ssl_);
-  in6_addr ignored{};
-  const bool numeric =
-      ::inet_pton(AF_INET, name.c_str(), &ignored) == 1 || ::inet_pton(AF_INET6, name.c_str(), &ignored) == 1;
-  if (!numeric) {
-    SSL_ctrl(ssl_, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name.c_str()));
-  }
-  if (verify) {
-    X509_VERIFY_PARAM* const rules = SSL_get0_param(ssl_);
-    const int set = numeric ? X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str())
-                            : X509_VERIFY_PARAM_set1_host(rules, name.c_str(), name.size());
-    if (set != 1) return fail(Code::invalid, "Tls", "Redis: no name that a certificate could bear");
-  }
-  return {};
+  return net::expect_name(ssl_, name, verify);
 }
 
 Result<Socket::Moved> Socket::tls_outcome(int returned, std::string_view doing) {
