@@ -112,6 +112,7 @@ struct Authenticator::Impl {
   }
 
   Result<directory::Caller> by_token(std::string_view token);
+  bool has_expired(const Verified& verified) const { return clock.now() >= verified.expires_at + options.leeway; }
   Result<Verified> verify(std::string_view token, const Digest256& digest, std::uint64_t generation);
   Result<void> check_signature(const TokenParts& parts) const;
   Result<void> check_times(const TokenClaims& claims) const;
@@ -146,19 +147,43 @@ Result<void> Authenticator::reload() {
   return {};
 }
 
+namespace {
+
+// "Bearer TOKEN": the token; nothing for another scheme.
+std::optional<std::string_view> bearer_of(std::string_view authorization) {
+  constexpr std::string_view scheme = "bearer ";
+  if (!equal_ignoring_ascii_case(authorization.substr(0, scheme.size()), scheme)) return std::nullopt;
+  return authorization.substr(scheme.size());
+}
+
+bool asks_for_another(const Credentials& credentials, const directory::Caller& caller) {
+  return !credentials.requesting_participant.empty() && credentials.requesting_participant != caller.ispb.view();
+}
+
+}  // namespace
+
 Result<directory::Caller> Authenticator::authenticate(const Credentials& credentials) {
   if (!credentials.authorization.empty() && !credentials.api_key.empty())
     return unauthenticated("Unauthenticated", "send either `authorization` or `x-api-key`, not both");
   if (!credentials.api_key.empty()) return impl_->by_api_key(credentials);
   if (credentials.authorization.empty())
     return unauthenticated("Unauthenticated", "send `authorization: Bearer TOKEN` or `x-api-key`");
-  constexpr std::string_view scheme = "bearer ";
-  if (!equal_ignoring_ascii_case(credentials.authorization.substr(0, scheme.size()), scheme))
-    return unauthenticated("Unauthenticated", "`authorization` must be `Bearer TOKEN`");
-  TRY(directory::Caller caller, impl_->by_token(credentials.authorization.substr(scheme.size())));
-  if (!credentials.requesting_participant.empty() && credentials.requesting_participant != caller.ispb.view())
+  const auto token = bearer_of(credentials.authorization);
+  if (!token) return unauthenticated("Unauthenticated", "`authorization` must be `Bearer TOKEN`");
+  TRY(directory::Caller caller, impl_->by_token(*token));
+  if (asks_for_another(credentials, caller))
     return fail(Code::forbidden, "Forbidden", "the token is of another participant than `pi-requesting-participant`");
   return caller;
+}
+
+std::optional<directory::Caller> Authenticator::known(const Credentials& credentials) {
+  if (!credentials.api_key.empty()) return std::nullopt;
+  const auto token = bearer_of(credentials.authorization);
+  if (!token) return std::nullopt;
+  auto verified = impl_->remembered.find(sha256(*token), impl_->revocations.generation());
+  if (!verified || impl_->has_expired(*verified) || asks_for_another(credentials, verified->caller))
+    return std::nullopt;
+  return std::move(verified->caller);
 }
 
 Result<directory::Caller> Authenticator::Impl::by_token(std::string_view token) {
@@ -169,8 +194,7 @@ Result<directory::Caller> Authenticator::Impl::by_token(std::string_view token) 
     TRY(verified, verify(token, digest, generation));
     remembered.put(digest, *verified);
   }
-  if (clock.now() >= verified->expires_at + options.leeway)
-    return unauthenticated("TokenExpired", "the token has expired");
+  if (has_expired(*verified)) return unauthenticated("TokenExpired", "the token has expired");
   return std::move(verified->caller);
 }
 

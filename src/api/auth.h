@@ -72,6 +72,8 @@ class Authenticator {
   Result<void> reload();
 
   Result<directory::Caller> authenticate(const Credentials& credentials);
+  // Who it is, where that costs no more than looking: a token that is remembered and still holds. Nothing says nothing.
+  std::optional<directory::Caller> known(const Credentials& credentials);
 
  private:
   struct Impl;

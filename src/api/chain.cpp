@@ -241,14 +241,19 @@ Result<void> Chain::Impl::admit(const RequestHead& head, Call::State& call) {
   };
   if (head.timeout && *head.timeout <= Micros::zero())
     return fail(Code::deadline, "DeadlineExceeded", "the caller's deadline had passed on arrival");
-  if (rates) TRY_VOID(limited(rates->ask_ip(call.ip())));
   if (head.access == Access::open) {
+    if (rates) TRY_VOID(limited(rates->ask_ip(call.ip())));
     if (rates && call.operation != "HealthCheck") rates->count_ip(call.ip());
     return {};
   }
-  auto caller = authenticator.authenticate(head.credentials);
-  if (!caller && rates) rates->count_ip(call.ip());
-  TRY(call.context.caller, std::move(caller));
+  if (auto known = authenticator.known(head.credentials)) {
+    call.context.caller = *std::move(known);
+  } else {
+    if (rates) TRY_VOID(limited(rates->ask_ip(call.ip())));
+    auto caller = authenticator.authenticate(head.credentials);
+    if (!caller && rates) rates->count_ip(call.ip());
+    TRY(call.context.caller, std::move(caller));
+  }
   if (rates) TRY_VOID(limited(rates->ask_caller(call.context.caller, call.operation)));
   return {};
 }

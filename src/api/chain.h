@@ -2,8 +2,8 @@
 //
 // What every request of both edges passes before its handler and after it, in this order:
 //
-//   begin:  request id and trace context (taken over or made) → deadline (the caller's, capped) → limit per IP →
-//           who is it → limit of the caller
+//   begin:  request id and trace context (taken over or made) → deadline (the caller's, capped) → limit per IP (unless the
+//           token is remembered: strangers behind one address do not shut out who is known) → who is it → limit of the caller
 //   enter:  adaptive concurrency, before the call goes where it may wait (the pool): too much at once is shed before queues
 //           grow. An answer from memory, on the calling thread, never waits and does not pass here.
 //   finish: concurrency learns, metrics count, the access log writes (sampled; every fault of ours is written)

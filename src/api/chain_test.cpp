@@ -104,6 +104,20 @@ TEST_F(ChainTest, the_address_is_limited_before_anybody_is_authenticated) {
   EXPECT_EQ(call.rate()->limit, 100u);
 }
 
+TEST_F(ChainTest, strangers_behind_one_address_do_not_shut_out_a_caller_who_is_known) {
+  chain.begin(head()).finish();
+  by_ip = {.allowed = false, .limit = 100, .remaining = 0, .reset_after = 700ms};
+  asked.clear();
+  Call call = chain.begin(head());
+  ASSERT_TRUE(call.admitted());
+  EXPECT_EQ(call.context().caller.subject, "joana");
+  EXPECT_EQ(asked, (std::vector<std::string>{"joana GetKey"}));
+  call.finish();
+  RequestHead stranger = head();
+  stranger.credentials = {};
+  EXPECT_EQ(refusal(stranger), "RateLimited");
+}
+
 TEST_F(ChainTest, the_address_pays_for_callers_that_nobody_knows_and_for_nobody_else) {
   RequestHead its = head();
   its.credentials = {};

@@ -23,7 +23,6 @@ constexpr std::string_view progress_table =
     "CREATE TABLE IF NOT EXISTS copy_progress (source text PRIMARY KEY, last bytea NOT NULL, rows bigint NOT NULL);"
     "ALTER TABLE copy_progress ENABLE ROW LEVEL SECURITY";
 
-constexpr pg::Oid key_types[] = {pg::oid::bytes, pg::oid::bytes};
 constexpr pg::Column key_columns[] = {{"person", pg::oid::bytes}, {"key", pg::oid::bytes}};
 constexpr pg::Column writer_columns[] = {
     {"name", pg::oid::text}, {"month", pg::oid::int4}, {"number", pg::oid::int8}, {"hash", pg::oid::bytes}};

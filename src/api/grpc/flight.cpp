@@ -65,14 +65,17 @@ Flight::Flight(const Services& services, ::grpc::CallbackServerContext& context,
     : context_(context),
       call_(services.chain.begin(head_of(context, metadata, route, *this))),
       handling_{services, call_, metadata.payer_id, metadata.end_to_end_id, Fields(services.fields), {}} {
-  context_.AddInitialMetadata("x-request-id", call_.request_id());
+  // Names made once: gRPC copies what it is given.
+  static const std::string request_id = "x-request-id", traceparent = "traceparent", limit = "x-ratelimit-limit",
+                           remaining = "x-ratelimit-remaining", reset = "x-ratelimit-reset";
+  context_.AddInitialMetadata(request_id, call_.request_id());
   // Who sent none finds our trace by the request id, in the same line of the log.
-  if (!metadata.traceparent.empty()) context_.AddInitialMetadata("traceparent", call_.trace().traceparent());
+  if (!metadata.traceparent.empty()) context_.AddInitialMetadata(traceparent, call_.trace().traceparent());
   if (const auto& rate = call_.rate(); rate && rate->limit > 0) {
-    context_.AddInitialMetadata("x-ratelimit-limit", std::to_string(rate->limit));
-    context_.AddInitialMetadata("x-ratelimit-remaining", std::to_string(rate->remaining));
-    context_.AddInitialMetadata("x-ratelimit-reset",
-                                std::to_string(std::chrono::ceil<std::chrono::seconds>(rate->reset_after).count()));
+    context_.AddInitialMetadata(limit, std::to_string(rate->limit));
+    context_.AddInitialMetadata(remaining, std::to_string(rate->remaining));
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(rate->reset_after).count();
+    context_.AddInitialMetadata(reset, std::to_string(seconds));
   }
 }
 
