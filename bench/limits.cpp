@@ -13,6 +13,8 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -262,54 +264,103 @@ void over_redis() {
 
 // --- pictures --------------------------------------------------------------------------------------------------------
 
-// Ten minutes would hide it: three minutes, a limit of 60 a minute; asked 2 a second, and 20 a second from 0:50 to 1:10.
+// A row of the picture: what is asked and admitted in each of 180 seconds.
+struct Row {
+  const char* said;
+  limits::Limit limit;
+  int begins_at = 0;   // second of the hour, so that the window of a calendar ends within the picture
+  int call_takes = 0;  // seconds; concurrency only
+};
+
+const std::vector<Row>& rows() {
+  using limits::Algorithm;
+  static const std::vector<Row> all{
+      {"60 a minute, 20 at once", {.algorithm = Algorithm::token_bucket, .amount = 60, .period = 1min, .burst = 20}},
+      {"60 a minute, 20 at once", {.algorithm = Algorithm::gcra, .amount = 60, .period = 1min, .burst = 20}},
+      {"60 a minute", {.algorithm = Algorithm::sliding_log, .amount = 60, .period = 1min}},
+      {"60 a minute", {.algorithm = Algorithm::sliding_window, .amount = 60, .period = 1min}},
+      {"60 a minute", {.algorithm = Algorithm::fixed_window, .amount = 60, .period = 1min}},
+      {"120 an hour, over at 1:30",
+       {.algorithm = Algorithm::calendar, .amount = 120, .unit = limits::CalendarUnit::hour},
+       3'510},
+      {"20 at once, 5 s each", {.algorithm = Algorithm::concurrency, .amount = 20, .period = 1h}, 0, 5},
+  };
+  return all;
+}
+
+constexpr int plotted_seconds = 180;
+int asked_in(int second) { return second >= 50 && second < 70 ? 20 : second % 2; }
+
+std::vector<int> admitted_by(const Row& row) {
+  const limits::Numbers numbers = *limits::numbers_of(row.limit);
+  const auto moment = [&](std::int64_t micros) {
+    return limits::moment_of(row.limit, row.begins_at * 1'000'000LL + micros);
+  };
+  limits::State state = limits::fresh(numbers, moment(0));
+  std::vector<int> admitted(plotted_seconds, 0);
+  std::multimap<std::int64_t, std::int64_t> at_work;  // when it ends, which
+  std::int64_t number = 0;
+  for (int second = 0; second < plotted_seconds; ++second) {
+    const int asked = asked_in(second);
+    for (int i = 0; i < asked; ++i) {
+      const std::int64_t now = second * 1'000'000LL + i * 1'000'000LL / asked;
+      for (; !at_work.empty() && at_work.begin()->first <= now; at_work.erase(at_work.begin()))
+        limits::release(state, at_work.begin()->second);
+      limits::roll(numbers, state, moment(now));
+      if (limits::room(numbers, state) < 1) continue;
+      limits::spend(numbers, state, 1, ++number);
+      if (row.call_takes > 0) at_work.emplace(now + row.call_takes * 1'000'000LL, number);
+      ++admitted[static_cast<std::size_t>(second)];
+    }
+  }
+  return admitted;
+}
+
+int most_in(const std::vector<int>& admitted, int seconds) {
+  int most = 0;
+  for (int from = 0; from + seconds <= plotted_seconds; ++from)
+    most = std::max(most, std::accumulate(admitted.begin() + from, admitted.begin() + from + seconds, 0));
+  return most;
+}
+
+// Asked every other second, and 20 a second from 0:50 to 1:10.
 int plot(const char* path) {
-  constexpr int seconds = 180;
-  constexpr int width = 720, row = 90, left = 130;
+  constexpr int width = 760, height = 92, left = 170;
   std::string svg;
-  const auto add = [&](const std::string& text) { svg += text + "\n"; };
-  const limits::Algorithm all[] = {limits::Algorithm::token_bucket, limits::Algorithm::gcra,
-                                   limits::Algorithm::sliding_log, limits::Algorithm::sliding_window,
-                                   limits::Algorithm::fixed_window};
-  int number = 0;
-  for (const limits::Algorithm algorithm : all) {
-    const limits::Limit limit{
-        .algorithm = algorithm, .amount = 60, .period = 1min, .burst = algorithm <= limits::Algorithm::gcra ? 20 : 0};
-    const limits::Numbers numbers = *limits::numbers_of(limit);
-    limits::State state = limits::fresh(numbers, {0, {}});
-    const int base = 20 + (number + 1) * row - 10;
-    add("<text x=\"4\" y=\"" + std::to_string(base - 30) + "\">" + std::string(to_string(algorithm)) + "</text>");
-    std::vector<int> admitted(seconds, 0);
+  const auto text = [&](int x, int y, const char* colour, const std::string& line) {
+    svg += "<text x=\"" + std::to_string(x) + "\" y=\"" + std::to_string(y) + "\" fill=\"" + colour + "\">" + line +
+           "</text>\n";
+  };
+  const auto x_of = [&](int second) { return left + second * (width - left - 10) / plotted_seconds; };
+  int base = 10;
+  for (const Row& row : rows()) {
+    base += height;
+    const std::vector<int> admitted = admitted_by(row);
     std::string grey, blue;
-    for (int second = 0; second < seconds; ++second) {
-      const int asked = second >= 50 && second < 70 ? 20 : 2;
-      for (int i = 0; i < asked; ++i) {
-        limits::roll(numbers, state, {second * 1'000'000LL + i * 1'000'000LL / asked, {}});
-        if (limits::room(numbers, state) < 1) continue;
-        limits::spend(numbers, state, 1);
-        ++admitted[static_cast<std::size_t>(second)];
-      }
-      const int x = left + second * (width - left) / seconds;
-      const auto bar = [&](std::string& line, int count) {
-        if (count > 0) line += "M" + std::to_string(x) + " " + std::to_string(base) + "v-" + std::to_string(count * 3);
-      };
-      bar(grey, asked);
-      bar(blue, admitted[static_cast<std::size_t>(second)]);
+    const auto bar = [&](std::string& line, int second, int count) {
+      if (count > 0)
+        line += "M" + std::to_string(x_of(second)) + " " + std::to_string(base) + "v-" + std::to_string(count * 3);
+    };
+    for (int second = 0; second < plotted_seconds; ++second) {
+      bar(grey, second, asked_in(second));
+      bar(blue, second, admitted[static_cast<std::size_t>(second)]);
     }
     for (const auto& [line, colour] : {std::pair(grey, "#dddddd"), std::pair(blue, "#2266aa")})
-      add("<path d=\"" + line + "\" stroke=\"" + colour + "\" stroke-width=\"2\"/>");
-    int most = 0;
-    for (int from = 0; from < seconds; ++from) {
-      int sum = 0;
-      for (int to = from; to < std::min(seconds, from + 60); ++to) sum += admitted[static_cast<std::size_t>(to)];
-      most = std::max(most, sum);
-    }
-    add("<text x=\"4\" y=\"" + std::to_string(base - 12) + "\" fill=\"#666666\">most in 60 s: " + std::to_string(most) +
-        "</text>");
-    ++number;
+      svg += "<path d=\"" + line + "\" stroke=\"" + colour + "\" stroke-width=\"2\"/>\n";
+    svg += "<path d=\"M" + std::to_string(left) + " " + std::to_string(base) + "H" + std::to_string(width - 10) +
+           "\" stroke=\"#999999\"/>\n";
+    text(4, base - 44, "#000000", std::string(to_string(row.limit.algorithm)));
+    text(4, base - 26, "#666666", row.said);
+    const int window = row.call_takes > 0 ? row.call_takes : 60;
+    text(4, base - 8, "#666666",
+         "most in " + std::to_string(window) + " s: " + std::to_string(most_in(admitted, window)));
+  }
+  for (int second = 0; second < plotted_seconds; second += 30) {
+    const std::string rest = second % 60 == 0 ? ":00" : ":30";
+    text(x_of(second) - 8, base + 16, "#666666", std::to_string(second / 60) + rest);
   }
   std::ofstream out(path);
-  out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width << "\" height=\"" << 30 + 5 * row
+  out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width << "\" height=\"" << base + 26
       << "\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
       << svg << "</svg>\n";
   return out ? 0 : 1;

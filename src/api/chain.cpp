@@ -192,6 +192,11 @@ struct Call::State {
     return *given_trace;
   }
   std::string ip() const { return peer != nullptr ? peer->ip() : peer_ip; }
+  void end() {
+    CHECK(!finished);
+    finished = true;
+    if (rate && rate->holder != 0) chain->rates->give_back(context.caller, operation, rate->holder);
+  }
 };
 
 Chain::Chain(ChainOptions options, Authenticator& authenticator, RateLimits* rates, const Clock& clock, Logger log,
@@ -289,8 +294,7 @@ Result<void> Call::enter() {
 
 void Call::finish() {
   State& call = *state_;
-  CHECK(!call.finished);
-  call.finished = true;
+  call.end();
   call.permit.reset();
   const auto took = call.chain->clock.steady() - call.begun;
   call.series.succeeded->add();
@@ -309,8 +313,7 @@ void Call::finish() {
 
 void Call::finish(const Error& failed) {
   State& call = *state_;
-  CHECK(!call.finished);
-  call.finished = true;
+  call.end();
   if (call.permit && !tells_of_load(failed)) call.permit->ignore();
   call.permit.reset();
   const auto took = call.chain->clock.steady() - call.begun;

@@ -13,7 +13,7 @@
 //   if (auto entered = call.enter(); !entered) { call.finish(entered.error()); return …; }
 //   … call.context() … call.finish() or call.finish(error) …
 //
-// finish() also writes the whole error to the log where it was our fault, for outside it is hidden (for_outside). A Call
+// finish() gives back the place that a limit of calls at once gave. It also writes the whole error to the log where it was our fault, for outside it is hidden (for_outside). A Call
 // that is destroyed without finish() counts as internal: that is how a handler that fell over shows. The edges catch what
 // a handler throws; nothing does so by design.
 //
@@ -78,6 +78,7 @@ struct RateAnswer {
   std::uint64_t remaining = 0;
   std::chrono::milliseconds reset_after{0};  // refused: until asking again makes sense
   std::string rule;                          // refused: the name of the limit
+  std::int64_t holder = 0;                   // of a place among calls at once, to be given back; 0: there is none
 };
 
 // Where limits are asked. Absent, nothing is limited.
@@ -90,6 +91,9 @@ class RateLimits {
   virtual void count_ip(std::string_view ip) = 0;
   // Once it is known who asks.
   virtual RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) = 0;
+  // A call that ask_caller gave a place has ended.
+  virtual void give_back([[maybe_unused]] const directory::Caller& caller, [[maybe_unused]] std::string_view operation,
+                         [[maybe_unused]] std::int64_t holder) {}
 };
 
 struct ChainOptions {

@@ -32,6 +32,9 @@ struct ChainTest : testing::Test, RateLimits {
   RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) override {
     return asked.push_back(caller.subject + " " + std::string(operation)), by_caller;
   }
+  void give_back(const directory::Caller&, std::string_view operation, std::int64_t holder) override {
+    asked.push_back("give back " + std::string(operation) + " " + std::to_string(holder));
+  }
 
   RequestHead head() {
     return {.edge = Edge::rest, .operation = "GetKey", .peer_ip = "10.0.0.1", .credentials = {.authorization = bearer}};
@@ -139,6 +142,19 @@ TEST_F(ChainTest, a_refusal_names_the_limit) {
   const Call call = chain.begin(head());
   ASSERT_FALSE(call.admitted());
   EXPECT_EQ(call.admitted().error().message, "the limit create_claim of 50 is reached");
+}
+
+TEST_F(ChainTest, a_place_among_calls_at_once_is_given_back_once_however_the_call_ends) {
+  by_caller.holder = 7;
+  const std::vector<std::string> expected{"ip 10.0.0.1", "joana GetKey", "give back GetKey 7"};
+  chain.begin(head()).finish();
+  EXPECT_EQ(asked, expected);
+  asked.clear();
+  chain.begin(head()).finish(fail(Code::unavailable, "Away", "away"));
+  EXPECT_EQ(asked, expected);
+  asked.clear();
+  { const Call fell_over = chain.begin(head()); }
+  EXPECT_EQ(asked, expected);
 }
 
 TEST_F(ChainTest, open_calls_need_no_token_and_others_do) {

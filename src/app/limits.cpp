@@ -18,6 +18,7 @@ std::string ip_rule(std::int64_t per_minute) {
 
 api::RateAnswer answer_of(const limits::Answer& said) {
   api::RateAnswer answer{.allowed = said.allowed};
+  answer.holder = said.holder;
   if (said.tightest == nullptr) return answer;
   const limits::Decision& it = said.tightest->decision;
   answer.limit = static_cast<std::uint64_t>(std::max<std::int64_t>(1, it.limit));  // 0 would mean that none applies
@@ -28,6 +29,20 @@ api::RateAnswer answer_of(const limits::Answer& said) {
   if (!said.allowed) answer.rule = said.tightest->rule;
   return answer;
 }
+
+// What rules may speak of, once it is known who asks.
+struct CallerWords {
+  CallerWords(const dir::Caller& caller, std::string_view operation)
+      : account(caller.accounts && caller.accounts->size() == 1 ? to_string(caller.accounts->front()) : caller.subject),
+        ispb(to_string(caller.ispb)),
+        all{{"ispb", ispb},
+            {"operation", operation},
+            {"role", caller.roles == dir::Roles{dir::Role::user} ? "user" : "participant"},
+            {"account", account},
+            {"caller", caller.subject}} {}
+  std::string account, ispb;
+  limits::Descriptor all;
+};
 
 Result<std::string> rules_text(const std::string& path) {
   auto text = read_file(path, rules_bytes_max);
@@ -140,16 +155,13 @@ void PlatformLimits::count_ip(std::string_view ip) {
 }
 
 api::RateAnswer PlatformLimits::ask_caller(const dir::Caller& caller, std::string_view operation) {
-  const bool is_user = caller.roles == dir::Roles{dir::Role::user};
-  std::string account = caller.subject;
-  if (caller.accounts && caller.accounts->size() == 1) account = to_string(caller.accounts->front());
-  const std::string ispb = to_string(caller.ispb);
-  return answer_of(limiter_.ask({{"ispb", ispb},
-                                 {"operation", operation},
-                                 {"role", is_user ? "user" : "participant"},
-                                 {"account", account},
-                                 {"caller", caller.subject}},
-                                1, Deadline::never()));
+  const CallerWords words(caller, operation);
+  return answer_of(limiter_.ask(words.all, 1, Deadline::never()));
+}
+
+void PlatformLimits::give_back(const dir::Caller& caller, std::string_view operation, std::int64_t holder) {
+  const CallerWords words(caller, operation);
+  limiter_.release(words.all, holder, Deadline::never());
 }
 
 Result<api::LimitsOverview> PlatformLimits::show(const dir::Context& context, const std::string& rule,

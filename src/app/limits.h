@@ -55,6 +55,7 @@ class PlatformLimits final : public api::RateLimits, public api::LimitsPort {
   api::RateAnswer ask_ip(std::string_view ip) override;
   void count_ip(std::string_view ip) override;
   api::RateAnswer ask_caller(const directory::Caller& caller, std::string_view operation) override;
+  void give_back(const directory::Caller& caller, std::string_view operation, std::int64_t holder) override;
 
   Result<api::LimitsOverview> show(const directory::Context& context, const std::string& rule,
                                    std::size_t most) override;

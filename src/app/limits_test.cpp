@@ -68,6 +68,26 @@ TEST(PlatformLimits, processes_that_share_count_together) {
   EXPECT_EQ(two.admitted({dir::Role::user}, "CreateKey", 70), 20);
 }
 
+TEST(PlatformLimits, calls_at_once_are_limited_and_a_call_that_ends_makes_room) {
+  const std::string path = ::testing::TempDir() + "places.yaml";
+  std::ofstream(path) << "rules: [{name: slow, match: {operation: Export}, per: [caller],"
+                         " limit: {algorithm: concurrency, amount: 2, period: 10m}}]";
+  World world({.rules_file = path});
+  const dir::Caller caller = caller_of({dir::Role::admin});
+  const api::RateAnswer first = world.limits->ask_caller(caller, "Export");
+  const api::RateAnswer second = world.limits->ask_caller(caller, "Export");
+  EXPECT_TRUE(first.allowed && second.allowed);
+  EXPECT_NE(first.holder, second.holder);
+  const api::RateAnswer third = world.limits->ask_caller(caller, "Export");
+  EXPECT_FALSE(third.allowed);
+  EXPECT_EQ(third.holder, 0);
+  world.limits->give_back(caller, "Export", first.holder);
+  world.limits->give_back(caller, "Export", first.holder);
+  EXPECT_TRUE(world.limits->ask_caller(caller, "Export").allowed);
+  EXPECT_FALSE(world.limits->ask_caller(caller, "Export").allowed);
+  EXPECT_EQ(world.limits->ask_caller(caller, "GetKey").holder, 0);
+}
+
 TEST(PlatformLimits, an_address_pays_for_unknown_callers_only) {
   World world({.per_ip_and_minute = 3});
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(world.limits->ask_ip("10.0.0.1").allowed) << "asking counts nothing";

@@ -93,14 +93,29 @@ void FollowedStore::failed(std::vector<Used>& all, std::size_t from, const Error
   constexpr std::size_t round_trip = 64;
   if (error.code == Code::maybe_applied) from += round_trip;
   for (std::size_t i = from; i < all.size(); ++i) note({all[i].key, all[i].terms.get(), all[i].cost});
-  const bool away = clock_.steady() - *answered_.lock() > options_.patience;
-  if (away)
-    for (Stripe& stripe : *stripes_) stripe.contents.with([](Stripe::Contents& it) { it.away = true; });
+  if (clock_.steady() - *answered_.lock() > options_.patience) set_away(true);
+}
+
+void FollowedStore::set_away(bool away) {
+  for (Stripe& stripe : *stripes_) stripe.contents.with([&](Stripe::Contents& it) { it.away = away; });
+}
+
+Result<void> FollowedStore::hear_of_resets(Deadline deadline) {
+  TRY(const Resets resets, shared_.resets(*resets_heard_.lock(), deadline));
+  for (const std::string& key : resets.keys) TRY_VOID(own_.reset(key, deadline));
+  *resets_heard_.lock() = resets.mark;
+  if (resets.mark != 0) set_away(false);
+  return {};
 }
 
 Result<std::size_t> FollowedStore::run_once(Deadline deadline) {
   constexpr std::size_t round_trip = 64;
   std::vector<Used> all;
+  // Before anything is told: what was used since a reset is then taken off both sides.
+  if (const auto heard = hear_of_resets(deadline); !heard) {
+    failed(all, 0, heard.error());
+    return heard.error();
+  }
   for (Stripe& stripe : *stripes_)
     stripe.contents.with([&](Stripe::Contents& it) {
       for (auto& [key, used] : it.used) all.push_back(std::move(used));
@@ -115,11 +130,14 @@ Result<std::size_t> FollowedStore::run_once(Deadline deadline) {
       failed(all, from, verdict.error());
       return verdict.error();
     }
-    for (std::size_t i = from; i < to; ++i) follow(all[i], verdict->decisions[i - from]);
+    for (std::size_t i = from; i < to; ++i) {
+      follow(all[i], verdict->decisions[i - from]);
+      // Once more next time: others may tell of the same bucket in this round, but after us.
+      if (all[i].cost != 0) note({all[i].key, all[i].terms.get(), 0});
+    }
   }
   *answered_.lock() = clock_.steady();
-  if (!all.empty())
-    for (Stripe& stripe : *stripes_) stripe.contents.with([](Stripe::Contents& it) { it.away = false; });
+  if (!all.empty()) set_away(false);
   return all.size();
 }
 

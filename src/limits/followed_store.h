@@ -2,12 +2,14 @@
 //
 // Buckets that several processes share, for callers that must not wait: each process decides at once by buckets of its own, tells the store
 // that all share what it admitted, and follows it down where the others have used more. So a subject that comes through several
-// processes is admitted at most what its limit allows, and what each further process lets pass in one round.
+// processes is admitted at most what its limit allows, and what each further process lets pass in one round: with n processes and a
+// capacity c at most (n − 1) × c too many, where all are asked for everything within one round. What was too many is a debt that comes
+// off what follows, so that it passes once and not again.
 //
 // While the store is away, take() says so after `patience`, and each rule decides what that means (limiter.h).
 //
-// Own buckets are never raised: an operator's reset holds in the process that was asked and in the store; in others the bucket refills as
-// its limit says. Places of concurrency limits are not shared.
+// Own buckets are never raised, but by a reset: it holds in the process that was asked and in the store at once, in the others after
+// their next round. Places of concurrency limits are not shared.
 //
 // Threads: any number at once; run_once, one at a time.
 // Time:    take: that of memory and 0.1 µs. run_once: a round trip for each 64 buckets that were used.
@@ -52,14 +54,17 @@ class FollowedStore final : public Store {
   Stripe& stripe_of(std::string_view key) const;
   void note(const Ask& ask);
   void follow(const Used& used, const Decision& shared);
+  Result<void> hear_of_resets(Deadline deadline);
   void failed(std::vector<Used>& all, std::size_t from, const Error& error);
+  void set_away(bool away);
 
   const FollowedStoreOptions options_;
   Store& shared_;
   const Clock& clock_;
   MemoryStore own_;
   std::unique_ptr<std::array<Stripe, stripes>> stripes_;
-  Guarded<SteadyTime> answered_;  // when the shared store was heard of last
+  Guarded<SteadyTime> answered_;           // when the shared store was heard of last
+  Guarded<std::int64_t> resets_heard_{0};  // their mark
 };
 
 }  // namespace chaveiro::limits

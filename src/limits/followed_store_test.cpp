@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "base/random.h"
+
 namespace chaveiro::limits {
 namespace {
 
@@ -21,7 +23,16 @@ class Shared final : public Store {
     return memory_.take(asks, mode, deadline);
   }
   Result<void> release(const Ask& ask, Deadline deadline) override { return memory_.release(ask, deadline); }
-  Result<void> reset(std::string_view key, Deadline deadline) override { return memory_.reset(key, deadline); }
+  Result<void> reset(std::string_view key, Deadline deadline) override {
+    resets_.with([&](Resets& it) { it.keys.emplace_back(key); });
+    return memory_.reset(key, deadline);
+  }
+  Result<Resets> resets(std::int64_t since, Deadline) override {
+    if (const auto fault = *fault_.lock()) return fail(*fault, "Away", "away");
+    const Resets all = *resets_.lock();
+    const auto told = since == 0 ? all.keys.end() : all.keys.begin() + (since - 1);
+    return Resets{static_cast<std::int64_t>(all.keys.size()) + 1, {told, all.keys.end()}};
+  }
   Result<std::vector<BucketView>> busiest(std::string_view rule, std::size_t most, Deadline deadline) override {
     return memory_.busiest(rule, most, deadline);
   }
@@ -29,6 +40,7 @@ class Shared final : public Store {
 
  private:
   MemoryStore memory_;
+  Guarded<Resets> resets_;
   Guarded<std::optional<Code>> fault_;
 };
 
@@ -120,6 +132,81 @@ TEST(FollowedStore, a_reset_holds_here_and_in_the_store) {
   world.round();
   ASSERT_TRUE(world.one.reset("r|x", Deadline::never()));
   EXPECT_EQ(world.admitted(world.one, 200), 100);
+}
+
+TEST(FollowedStore, a_reset_reaches_the_other_processes_with_their_next_round) {
+  World world;
+  world.round();
+  EXPECT_EQ(world.admitted(world.one, 60), 60);
+  EXPECT_EQ(world.admitted(world.two, 40), 40);
+  world.round();
+  EXPECT_EQ(world.admitted(world.two, 1), 0);
+  ASSERT_TRUE(world.one.reset("r|x", Deadline::never()));
+  EXPECT_EQ(world.admitted(world.one, 25), 25);
+  EXPECT_EQ(world.admitted(world.two, 1), 0) << "it has not heard yet";
+  world.round();
+  EXPECT_EQ(world.admitted(world.two, 1), 1);
+  world.round();
+  EXPECT_EQ(world.admitted(world.two, 200), 74) << "new, but for what the first has used since";
+  world.round();
+  EXPECT_EQ(world.admitted(world.two, 200), 0) << "and reset once only";
+}
+
+// The exact bound: each process may admit a whole bucket before it hears of the others, once; the debt is paid off first.
+TEST(FollowedStore, eight_processes_pass_the_limit_by_seven_buckets_in_one_round_and_pay_them_back) {
+  constexpr int processes = 8, capacity = 100;
+  ManualClock clock;
+  Shared shared{clock};
+  const auto terms = *make_terms("r", {.amount = capacity, .period = 1h});
+  std::vector<std::unique_ptr<FollowedStore>> all;
+  for (int i = 0; i < processes; ++i)
+    all.push_back(std::make_unique<FollowedStore>(FollowedStoreOptions{}, shared, clock));
+  const auto second_of_calls = [&] {
+    int count = 0;
+    for (int round = 0; round < 10; ++round) {
+      for (auto& node : all)
+        for (int i = 0; i < capacity + 10; ++i) {
+          const Ask ask{"r|x", terms.get(), 1};
+          count += node->take({&ask, 1}, Mode::take, Deadline::never())->allowed ? 1 : 0;
+        }
+      for (auto& node : all) EXPECT_TRUE(node->run_once(Deadline::never()));
+      clock.advance(100ms);
+    }
+    return count;
+  };
+  EXPECT_EQ(second_of_calls(), processes * capacity) << "in the first round; nothing in the nine others";
+  int later = 0;
+  for (int hour = 0; hour < 6; ++hour) {
+    clock.advance(1h - 1s);
+    later += second_of_calls();
+  }
+  EXPECT_EQ(later, 0) << "six of the seven buckets that were too many are paid back";
+}
+
+// However calls come and processes fall silent: never more than a bucket for each process, and what refills.
+TEST(FollowedStore, the_debt_is_never_more_than_one_bucket_for_each_further_process) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    ManualClock clock;
+    Shared shared{clock};
+    MemoryStore truth({}, clock);
+    constexpr std::int64_t capacity = 20;
+    const auto terms = *make_terms("r", {.amount = capacity, .period = 1min});
+    std::vector<std::unique_ptr<FollowedStore>> all;
+    for (int i = 0; i < 4; ++i) all.push_back(std::make_unique<FollowedStore>(FollowedStoreOptions{}, shared, clock));
+    const Ask ask{"r|x", terms.get(), 1}, look{"r|x", terms.get(), 0};
+    for (int round = 0; round < 500; ++round) {
+      for (auto& node : all)
+        for (auto calls = random() % 3 == 0 ? random() % 40 : 0; calls > 0; --calls)
+          if (node->take({&ask, 1}, Mode::take, Deadline::never())->allowed) {
+            ASSERT_TRUE(truth.take({&ask, 1}, Mode::force, Deadline::never()));
+          }
+      ASSERT_LE(truth.take({&look, 1}, Mode::peek, Deadline::never())->decisions[0].count, 4 * capacity) << round;
+      for (auto& node : all) ASSERT_TRUE(node->run_once(Deadline::never()));
+      clock.advance(Micros{static_cast<std::int64_t>(random() % 20'000'000)});
+    }
+  }
 }
 
 TEST(FollowedStore, threads_that_take_while_rounds_run_lose_nothing) {

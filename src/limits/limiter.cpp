@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/random.h"
+
 namespace chaveiro::limits {
 
 // The rules in force, with what each of them counts into and its share for when the store is away.
@@ -29,12 +31,17 @@ struct Limiter::Question {
   std::vector<Decision> decisions;  // the same
   Mode mode = Mode::take;
   bool without_store = false;
+  bool wants_place = false;
 
   void add(std::size_t number, const Descriptor& descriptor, std::int64_t hits, std::int64_t holder) {
     for (Applied& applied : live->rules->match(descriptor)) {
       if (applied.terms == nullptr) continue;
       std::int64_t cost = 0;
       if (__builtin_mul_overflow(applied.rule->cost, hits, &cost)) cost = hits < 0 ? -units_max : units_max;
+      if (applied.terms->limit.algorithm == Algorithm::concurrency) {
+        wants_place = true;
+        if (holder == 0) holder = 1 + static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(units_max));
+      }
       asks.push_back({{}, applied.terms, cost, applied.rule->weight, holder});
       parts.push_back({number, std::move(applied)});
     }
@@ -54,6 +61,9 @@ struct Limiter::Question {
       if (!said.decision.allowed) answer.allowed = false;
       if (answer.tightest == nullptr || tighter(said.decision, answer.tightest->decision)) answer.tightest = &said;
     }
+    if (wants_place && answer.allowed && mode == Mode::take)
+      for (std::size_t i = 0; i < parts.size(); ++i)
+        if (parts[i].descriptor == number) answer.holder = std::max(answer.holder, asks[i].holder);
     return answer;
   }
   static bool tighter(const Decision& a, const Decision& b) {

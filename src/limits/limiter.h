@@ -47,6 +47,7 @@ struct Answer {
   bool without_store = false;      // the store was away
   std::vector<Said> said;          // none: no rule with a limit applies
   const Said* tightest = nullptr;  // of the binding ones: the one that refuses longest, else the one with least left
+  std::int64_t holder = 0;         // of the places that were taken, for release(); 0: none was
 
   Answer() = default;
   Answer(Answer&&) = default;  // tightest points into said
@@ -59,7 +60,7 @@ class Limiter {
           Registry& metrics);
   ~Limiter();
 
-  // `hits` multiplies the cost of each rule. `holder` is for concurrency limits.
+  // `hits` multiplies the cost of each rule. `holder` is for concurrency limits; 0: where one applies, the answer names a new one.
   Answer ask(const Descriptor& descriptor, std::int64_t hits, Deadline deadline, Mode mode = Mode::take,
              std::int64_t holder = 0);
   // Several at once, all or nothing; one answer for each.

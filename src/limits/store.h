@@ -57,6 +57,12 @@ struct BucketView {
   Decision decision;
 };
 
+// Buckets that were made new by reset(), and the mark to ask from next time.
+struct Resets {
+  std::int64_t mark = 0;  // 0: this store does not tell
+  std::vector<std::string> keys;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -66,6 +72,10 @@ class Store {
   virtual Result<void> release(const Ask& ask, Deadline deadline) = 0;
   // The bucket is as new. Repeat-safe.
   virtual Result<void> reset(std::string_view key, Deadline deadline) = 0;
+  // What was reset since, by any process; since 0: only the mark. A store of one process has nobody to tell.
+  virtual Result<Resets> resets([[maybe_unused]] std::int64_t since, [[maybe_unused]] Deadline deadline) {
+    return Resets{};
+  }
   // The buckets of a rule ("" : of all) that are in use most, at most `most` of them.
   virtual Result<std::vector<BucketView>> busiest(std::string_view rule, std::size_t most, Deadline deadline) = 0;
 };

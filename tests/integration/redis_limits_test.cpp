@@ -300,6 +300,9 @@ TEST_F(RedisLimits, need_no_more_than_the_smallest_access_list) {
   EXPECT_TRUE(store.take({&ask, 1}, Mode::take, soon()));
   EXPECT_TRUE(store.release(ask, soon()));
   EXPECT_TRUE(store.reset("s", soon()));
+  const auto resets = store.resets(1, soon());
+  ASSERT_TRUE(resets) << resets.error().message;
+  EXPECT_EQ(resets->keys, std::vector<std::string>{"s"});
 
   redis::IdempotencyStore answers({}, *client);
   const IdempotencyKey key{"a", sha256("body")};

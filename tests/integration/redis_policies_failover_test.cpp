@@ -24,7 +24,9 @@ Deadline soon() { return Deadline::in(10s); }
 class PoliciesFailOver : public ::testing::Test {
  protected:
   void connect(const std::string& url) {
-    client_ = *Client::create(*parse_url(url));
+    Options options = *parse_url(url);
+    options.connections = 1;  // so that one answer tells that it is up again
+    client_ = *Client::create(options);
     ASSERT_TRUE(client_->wait_ready(soon()));
     store_ = std::make_unique<OfficialStore>(OfficialStoreOptions{}, *client_, clock_);
     reapply_ = std::make_unique<OfficialReapply>(OfficialReapplyOptions{}, *store_, *client_, clock_, metrics_);
@@ -46,7 +48,12 @@ class PoliciesFailOver : public ::testing::Test {
   }
   void hear_of_it() {
     tests::wait_until("the watch sees another server", [&] { return reapply_->server_changed(); });
+    reconnect();
+  }
+  // The watch has a connection of its own: the other one may not have noticed yet.
+  void reconnect() {
     ASSERT_TRUE(client_->wait_ready(soon()));
+    tests::wait_until("the server answers", [&] { return client_->call(Command("PING"), soon()).has_value(); });
   }
 
   SystemClock clock_;
@@ -151,13 +158,108 @@ TEST_F(PoliciesFailOver, buckets_of_our_own_limits_are_charged_again_and_by_one_
   server.kill();
   server.start();
   tests::wait_until("both see another server", [&] { return one.server_changed() && two.server_changed(); });
-  ASSERT_TRUE(client_->wait_ready(soon()));
+  reconnect();
   // The first knew of its own charges only, the second of both.
   EXPECT_NEAR(static_cast<double>(room(one, 0, 0)), 50, 1) << "a forgetful server would have said 100";
   EXPECT_NEAR(static_cast<double>(room(two, 0, 0)), 40, 2);
   for (std::size_t i = 1; i < terms.size(); ++i) EXPECT_NEAR(static_cast<double>(room(two, i, 0)), 40, 2) << i;
   EXPECT_EQ(*one.run_once(soon()), 0u);
   EXPECT_EQ(*two.run_once(soon()), 0u);
+}
+
+// A sliding log is charged down to what was left, and places are taken again by the process through which they were given.
+TEST_F(PoliciesFailOver, sliding_logs_and_places_of_calls_at_once_are_made_good_too) {
+  tests::RedisServer server;
+  connect(server.url());
+  LimitsStore store({}, *client_, clock_);
+  LimitsReapply one({}, store, *client_, clock_, metrics_), two({}, store, *client_, clock_, metrics_);
+  tests::wait_until("both know their server", [&] { return one.watching() && two.watching(); });
+  const auto log =
+      *limits::make_terms("log", {.algorithm = limits::Algorithm::sliding_log, .amount = 100, .period = 1h});
+  const auto places =
+      *limits::make_terms("places", {.algorithm = limits::Algorithm::concurrency, .amount = 4, .period = 1h});
+  const auto take = [&](limits::Store& asked, const auto& terms, std::int64_t cost, std::int64_t holder = 0) {
+    const limits::Ask ask{terms->rule, terms.get(), cost, limits::Weight::binding, holder};
+    const auto verdict = asked.take({&ask, 1}, limits::Mode::take, soon());
+    EXPECT_TRUE(verdict) << verdict.error().message;
+    return verdict && verdict->allowed ? verdict->decisions[0].remaining : -1;
+  };
+  const auto release = [&](limits::Store& asked, std::int64_t holder) {
+    const limits::Ask ask{"places", places.get(), 1, limits::Weight::binding, holder};
+    EXPECT_TRUE(asked.release(ask, soon()));
+  };
+  EXPECT_EQ(take(one, log, 50), 50);
+  EXPECT_EQ(take(two, log, 10), 40);
+  EXPECT_EQ(take(one, places, 1, 11), 3);
+  EXPECT_EQ(take(one, places, 1, 12), 2);
+  EXPECT_EQ(take(two, places, 1, 21), 1);
+  release(one, 12);
+  server.kill();
+  server.start();
+  tests::wait_until("both see another server", [&] { return one.server_changed() && two.server_changed(); });
+  reconnect();
+  const auto again = one.run_once(soon());
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again, 2u) << "the log, and one place";
+  EXPECT_EQ(*two.run_once(soon()), 2u);
+  EXPECT_EQ(take(one, log, 0), 40) << "what both had admitted, to the one";
+  EXPECT_EQ(take(two, places, 1, 22), 1) << "two of four were held";
+  EXPECT_EQ(take(two, places, 2, 23), -1);
+  release(one, 11);
+  release(two, 21);
+  release(two, 22);
+  EXPECT_EQ(take(two, places, 4, 24), 0) << "no place is left over from before";
+}
+
+// What a replica had received is not taken twice.
+TEST_F(PoliciesFailOver, places_that_were_not_lost_are_not_taken_twice) {
+  tests::RedisServer server;
+  connect(server.url());
+  LimitsStore store({}, *client_, clock_);
+  LimitsReapply lasting({}, store, *client_, clock_, metrics_);
+  tests::wait_until("it knows its server", [&] { return lasting.watching(); });
+  const auto places =
+      *limits::make_terms("places", {.algorithm = limits::Algorithm::concurrency, .amount = 4, .period = 1h});
+  const limits::Ask held{"places", places.get(), 1, limits::Weight::binding, 7};
+  ASSERT_TRUE(lasting.take({&held, 1}, limits::Mode::take, soon())->allowed);
+  server.kill();
+  server.start();
+  tests::wait_until("it sees another server", [&] { return lasting.server_changed(); });
+  reconnect();
+  ASSERT_TRUE(store.take({&held, 1}, limits::Mode::take, soon())) << "as if it had come over";
+  const auto again = lasting.run_once(soon());
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again, 1u);
+  const limits::Ask look{"places", places.get(), 0};
+  EXPECT_EQ(store.take({&look, 1}, limits::Mode::peek, soon())->decisions[0].count, 1);
+}
+
+TEST_F(PoliciesFailOver, a_reset_is_told_to_every_process_and_is_not_undone_by_a_fail_over) {
+  tests::RedisServer server;
+  connect(server.url());
+  LimitsStore store({}, *client_, clock_);
+  LimitsReapply one({}, store, *client_, clock_, metrics_), two({}, store, *client_, clock_, metrics_);
+  tests::wait_until("both know their server", [&] { return one.watching() && two.watching(); });
+  const auto terms = *limits::make_terms("r", {.amount = 100, .period = 24h * 300});
+  const limits::Ask ask{"r|x", terms.get(), 90};
+  ASSERT_TRUE(one.take({&ask, 1}, limits::Mode::take, soon())->allowed);
+  const auto before = two.resets(0, soon());
+  ASSERT_TRUE(before) << before.error().message;
+  EXPECT_TRUE(before->keys.empty());
+  ASSERT_TRUE(two.reset("r|x", soon()));
+  ASSERT_TRUE(two.reset("r|y", soon()));
+  const auto heard = one.resets(before->mark, soon());
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(heard->keys, (std::vector<std::string>{"r|x", "r|y"}));
+  EXPECT_TRUE(one.resets(heard->mark, soon())->keys.empty());
+  ASSERT_TRUE(two.reset("r|x", soon()));
+  EXPECT_EQ(one.resets(heard->mark, soon())->keys, std::vector<std::string>{"r|x"});
+  server.kill();
+  server.start();
+  tests::wait_until("both see another server", [&] { return one.server_changed() && two.server_changed(); });
+  reconnect();
+  EXPECT_EQ(*one.run_once(soon()), 0u);
+  EXPECT_TRUE(one.take({&ask, 1}, limits::Mode::take, soon())->allowed);
 }
 
 }  // namespace

@@ -5,15 +5,21 @@
 // answers is another one, a bucket that has more left there than can have come back meanwhile is charged the difference. What had arrived
 // is not charged twice, however many processes do this.
 //
-// Not so for sliding logs and places of concurrency limits, whose room comes back at times that only the lost value knew.
+// token_bucket, gcra, sliding_window, fixed_window, calendar: charged down to what may have come back since.
+// sliding_log: charged down to what was left, for when room comes back only the lost value knew: so never too many pass, and what would
+//   have come back meanwhile is missing for a period at most.
+// concurrency: places that were given through this process and not given back are taken again, for a whole period. Another process that
+//   was quicker may have given away as many places as were lost.
 //
 // Threads: any number at once; whoever asks first after a fail-over repairs, and keeps the others waiting.
 // Errors:  those of the store.
 #pragma once
 
 #include <deque>
+#include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "base/guarded.h"
 #include "base/metrics.h"
@@ -24,7 +30,7 @@ namespace chaveiro::redis {
 
 struct LimitsReapplyOptions {
   Micros remembered{20'000'000};     // since a bucket was asked last
-  std::size_t buckets_max = 50'000;  // remembered; of more, those that were asked first are not
+  std::size_t buckets_max = 50'000;  // remembered, and as many places; of more, those that come later are not
   std::string key = "{limits}:";     // in a cluster: the node of these keys is watched
 };
 
@@ -35,8 +41,9 @@ class LimitsReapply final : public limits::Store {
   ~LimitsReapply() override;
 
   Result<limits::Verdict> take(std::span<const limits::Ask> asks, limits::Mode mode, Deadline deadline) override;
-  Result<void> release(const limits::Ask& ask, Deadline deadline) override { return store_.release(ask, deadline); }
+  Result<void> release(const limits::Ask& ask, Deadline deadline) override;
   Result<void> reset(std::string_view key, Deadline deadline) override;
+  Result<limits::Resets> resets(std::int64_t since, Deadline deadline) override;
   Result<std::vector<limits::BucketView>> busiest(std::string_view rule, std::size_t most, Deadline deadline) override {
     return store_.busiest(rule, most, deadline);
   }
@@ -53,12 +60,22 @@ class LimitsReapply final : public limits::Store {
     Micros reset_after{};
     SteadyTime at{};
   };
+  struct Place {
+    std::shared_ptr<const limits::Terms> terms;
+    std::int64_t cost = 0;
+    SteadyTime until{};
+  };
+  using PlaceName = std::pair<std::string, std::int64_t>;  // bucket and holder
   struct Memory {
+    std::map<PlaceName, Place> places;
     std::unordered_map<std::string, Seen> seen;
     std::deque<std::pair<SteadyTime, std::string>> oldest_first;
   };
   void remember(std::span<const limits::Ask> asks, const limits::Verdict& verdict);
+  void remember_place(Memory& memory, const limits::Ask& ask, SteadyTime now);
+  void forget(std::string_view key);
   Result<bool> repaired(const std::string& key, const Seen& seen, Deadline deadline);
+  Result<bool> taken_again(const PlaceName& name, const Place& place, Deadline deadline);
 
   const LimitsReapplyOptions options_;
   limits::Store& store_;

@@ -1,6 +1,7 @@
 #include "clients/redis/limits_store.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "clients/redis/value.h"
 
@@ -298,6 +299,41 @@ const Script& release_script() {
   return script;
 }
 
+// KEYS: the bucket, the resets by the time when they were made. ARGV: the bucket's key without the prefix.
+constexpr std::string_view reset_text = R"lua(
+redis.call('DEL', KEYS[1])
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+if last and tonumber(last) >= now then now = tonumber(last) + 1 end
+redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1001)
+redis.call('PEXPIRE', KEYS[2], 3600000)
+return 1
+)lua";
+
+// Answers the new mark, then the keys. A mark of 1: there were none yet.
+constexpr std::string_view resets_text = R"lua(
+if ARGV[1] == '0' then return {redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or '1'} end
+local out = {ARGV[1]}
+local all = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES')
+for i = 1, #all, 2 do
+  out[#out + 1] = all[i]
+  out[1] = all[i + 1]
+end
+return out
+)lua";
+
+const Script& reset_script() {
+  static const Script script(reset_text, Access::idempotent);
+  return script;
+}
+
+const Script& resets_script() {
+  static const Script script(resets_text, Access::idempotent);
+  return script;
+}
+
 Micros micros_of(std::int64_t number) { return number < 0 ? limits::never : Micros{number}; }
 
 Error unexpected() { return fail(Code::corrupt, "UnexpectedReply", "the script of limits answered in another shape"); }
@@ -365,7 +401,23 @@ Result<void> LimitsStore::release(const Ask& ask, Deadline deadline) {
 }
 
 Result<void> LimitsStore::reset(std::string_view key, Deadline deadline) {
-  return expect_ok(client_.call(Command("DEL", options_.prefix + std::string(key)).idempotent(), deadline));
+  const std::string bucket = options_.prefix + std::string(key), told = options_.prefix + "~resets";
+  const std::string_view keys[] = {bucket, told};
+  const std::string_view args[] = {key};
+  return expect_ok(client_.eval(reset_script(), keys, args, deadline));
+}
+
+Result<limits::Resets> LimitsStore::resets(std::int64_t since, Deadline deadline) {
+  const std::string told = options_.prefix + "~resets", mark = std::to_string(since);
+  const std::string_view keys[] = {told};
+  const std::string_view args[] = {mark};
+  TRY(const Value reply, checked(client_.eval(resets_script(), keys, args, deadline)));
+  if (reply.items.empty()) return unexpected();
+  limits::Resets resets;
+  const std::string& last = reply.items[0].text;
+  if (std::from_chars(last.data(), last.data() + last.size(), resets.mark).ec != std::errc{}) return unexpected();
+  for (std::size_t i = 1; i < reply.items.size(); ++i) resets.keys.push_back(reply.items[i].text);
+  return resets;
 }
 
 Result<std::vector<limits::BucketView>> LimitsStore::busiest(std::string_view, std::size_t, Deadline) {

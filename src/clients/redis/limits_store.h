@@ -33,7 +33,9 @@ class LimitsStore final : public limits::Store {
 
   Result<limits::Verdict> take(std::span<const limits::Ask> asks, limits::Mode mode, Deadline deadline) override;
   Result<void> release(const limits::Ask& ask, Deadline deadline) override;
+  // Resets are told for an hour, the last thousand of them.
   Result<void> reset(std::string_view key, Deadline deadline) override;
+  Result<limits::Resets> resets(std::int64_t since, Deadline deadline) override;
   // Redis is not searched: empty. `chaveiro limits show` of each node tells what that node knows.
   Result<std::vector<limits::BucketView>> busiest(std::string_view rule, std::size_t most, Deadline deadline) override;
 
