@@ -3,7 +3,7 @@
 // above that each callback sends the next command. Peers: rueidis (goroutines that call and wait; `bench/peers/build redis`),
 // `redis-benchmark -P 16`, and for 1 in flight a bare socket that spins.
 //
-// Tracked hits are answered from the memory of the client, 1,000 keys of one thread.
+// Tracked hits are answered from the memory of the client, 1,000 keys of one thread: copied out (get), or read where the value lies.
 //
 //   redis [ROUNDS [SECONDS [CASE]]]     default 7 rounds of 0.4 s, interleaved; medians; all cases, or one such as get/128
 #include <algorithm>
@@ -141,22 +141,21 @@ void run_case(const RedisServer& server, std::string_view operation, int in_flig
   }
 }
 
+enum class Hit : std::uint8_t { copied, in_place };
+
 // Hits in memory of what the server would tell to be changed; nothing else: each key has been read before.
-Figure ours_tracked(const RedisServer& server, double seconds) {
+Figure ours_tracked(const RedisServer& server, double seconds, Hit hit) {
   const SystemClock clock;
   const auto client = Client::create(*redis::parse_url("redis://" + server.address())).value();
   CHECK(client->wait_ready(Deadline::in(5s)));
   Tracked tracked({}, *client, clock, {});
   const auto warm = Deadline::in(5s);
-  std::string key;
-  const auto held = [&](std::uint64_t n) {
-    write_key(key, n, redis_tracked_keys);
-    return tracked.peek(key, [](std::string_view) {});
-  };
+  std::vector<std::string> names(redis_tracked_keys);
   for (std::uint64_t n = 0; n < redis_tracked_keys; ++n) {
-    while (!held(n)) {
+    write_key(names[n], n, redis_tracked_keys);
+    while (!tracked.peek(names[n], [](std::string_view) {})) {
       CHECK(!warm.expired());
-      (void)tracked.get(key, Deadline::in(1s));
+      (void)tracked.get(names[n], Deadline::in(1s));
     }
   }
   const std::uint64_t misses_before = tracked.stats().misses;
@@ -166,9 +165,16 @@ Figure ours_tracked(const RedisServer& server, double seconds) {
   auto now = begin;
   for (; now - begin < std::chrono::duration<double>(seconds); now = std::chrono::steady_clock::now()) {
     for (const std::uint64_t end = n + 256; n < end; ++n) {
-      write_key(key, n, redis_tracked_keys);
-      const auto got = tracked.get(key, Deadline::never());
-      CHECK(got && *got && (*got)->size() == redis_value_size);
+      const std::string& key = names[n * 2'654'435'761 % redis_tracked_keys];
+      if (hit == Hit::copied) {
+        const auto got = tracked.get(key, Deadline::never());
+        CHECK(got && *got && (*got)->size() == redis_value_size);
+      } else {
+        std::size_t size = 0;
+        CHECK(
+            tracked.read(key, Deadline::never(), [&](std::string_view value) { size = value.size(); }).value_or(false));
+        CHECK(size == redis_value_size);
+      }
     }
   }
   CHECK(tracked.stats().misses - misses_before < n / 1000);
@@ -178,15 +184,18 @@ Figure ours_tracked(const RedisServer& server, double seconds) {
 }
 
 void run_tracked(const RedisServer& server, int rounds, double seconds) {
-  Rounds own, go;
+  Rounds own, in_place, go;
   for (int round = 0; round < rounds; ++round) {
-    own.add(ours_tracked(server, seconds));
+    own.add(ours_tracked(server, seconds, Hit::copied));
+    in_place.add(ours_tracked(server, seconds, Hit::in_place));
     go.add(rueidis(server, "tracked", 1, seconds));
   }
   std::fprintf(stderr, "tracked hits\n");
-  show("chaveiro", own);
+  show("chaveiro, copied out", own);
+  show("chaveiro, in place", in_place);
   show("rueidis", go);
   report("tracked_hit", median(own.per_second), "hits/s", "rueidis", median(go.per_second), Better::more);
+  report("tracked_hit/in_place", median(in_place.per_second), "hits/s", "rueidis", median(go.per_second), Better::more);
 }
 
 }  // namespace

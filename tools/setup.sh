@@ -23,7 +23,7 @@ build_headers=(openssl/evp.h boost/json.hpp boost/url.hpp boost/beast.hpp grpcpp
   sqlite3.h postgresql/libpq-fe.h yaml-cpp/yaml.h spdlog/spdlog.h CLI/CLI.hpp lz4.h zstd.h gtest/gtest.h gmock/gmock.h benchmark/benchmark.h
   tbb/concurrent_hash_map.h nghttp2/nghttp2.h)
 build_programs=(g++ cmake ninja git python3 protoc grpc_cpp_plugin)
-test_programs=(openssl curl redis-cli psql pgbouncer promtool)
+test_programs=(openssl curl redis-cli valkey-server psql pgbouncer promtool)
 check_programs=(git python3 clang-format-19)
 clang_programs=(clang++-19 clang-tidy-19)
 
@@ -35,10 +35,10 @@ usage() {
   Installs what is missing by apt-get, as root or through sudo (Debian 12); does nothing when all is there.
   build  compiler and libraries: ${build_packages[*]}
   test   programs that tests call: ${test_packages[*]}; promtool, unpacked under .cache without its service;
-         the Apache Pulsar broker, from Maven's repository, under .cache
+         Valkey 8 from the suite's backports, the Apache Pulsar broker from Maven's repository, both under .cache
   check  ${check_packages[*]}
   clang  second compiler, clang-tidy, fuzzers: ${clang_packages[*]}
-  valkey Valkey 8 from the suite's backports, unpacked under .cache alone: a second server for the Redis tests
+  valkey only that Valkey, a second server for the Redis tests
   all    build, test, check and clang (default)
 On any other system it says what it wanted, and goes on if compiler and libraries are found.
 HELP
@@ -147,7 +147,7 @@ for group; do
   case $group in
     -h | --help) usage; exit ;;
     build) packages+=("${build_packages[@]}") programs+=("${build_programs[@]}") headers+=("${build_headers[@]}") ;;
-    test) packages+=("${test_packages[@]}") programs+=("${test_programs[@]}") wants_promtool=yes wants_pulsar=yes ;;
+    test) packages+=("${test_packages[@]}") programs+=("${test_programs[@]}") wants_promtool=yes wants_pulsar=yes wants_valkey=yes ;;
     check) packages+=("${check_packages[@]}") programs+=("${check_programs[@]}") ;;
     valkey) packages+=(redis-tools) wants_valkey=yes ;;
     clang) packages+=("${clang_packages[@]}") programs+=("${clang_programs[@]}") ;;

@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -43,6 +45,13 @@ constexpr std::int64_t duration_max = 86'400'000'000LL * 365'000;
 
 UtcTime SystemClock::now() const { return floor<Micros>(system_clock::now()); }
 SteadyTime SystemClock::steady() const { return steady_clock::now(); }
+
+// The coarse clock is the steady one as it was at the last tick of the kernel, of which there are at least 100 a second.
+SteadyTime SystemClock::steady_at_latest() const {
+  timespec at{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &at);
+  return SteadyTime{seconds{at.tv_sec} + nanoseconds{at.tv_nsec} + milliseconds{20}};
+}
 
 ManualClock::ManualClock(UtcTime start) : utc_(start), steady_(SteadyTime{hours{1}}) {}
 

@@ -4,7 +4,7 @@
 // take. Only the wiring (app/) makes a SystemClock; everybody else is handed a Clock, so that tests move time by hand.
 //
 // Threads: every Clock may be used by any number of threads.
-// Time:    now() and steady() are O(1) and never block; SystemClock costs one vDSO call (about 17 ns).
+// Time:    now() and steady() are O(1) and never block; SystemClock costs one vDSO call (17 to 26 ns; steady_at_latest() 3 ns).
 #pragma once
 
 #include <chrono>
@@ -31,12 +31,16 @@ class Clock {
   virtual ~Clock() = default;
   virtual UtcTime now() const = 0;
   virtual SteadyTime steady() const = 0;
+  // A moment that steady() has not passed yet and that is at most 20 ms ahead of it: for bounds that may be kept a little early and are
+  // looked at too often to pay for steady().
+  virtual SteadyTime steady_at_latest() const { return steady(); }
 };
 
 class SystemClock final : public Clock {
  public:
   UtcTime now() const override;
   SteadyTime steady() const override;
+  SteadyTime steady_at_latest() const override;
 };
 
 // A clock that a test moves. Both times advance together; set_utc() steps the wall clock alone, as NTP or an operator

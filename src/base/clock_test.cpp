@@ -44,6 +44,15 @@ TEST(Duration, reads_the_units_that_configuration_uses) {
   }
 }
 
+TEST(SystemClock, names_a_steady_moment_that_is_not_over_yet_and_near) {
+  const SystemClock clock;
+  for (int i = 0; i < 1'000; ++i) {
+    const SteadyTime before = clock.steady(), latest = clock.steady_at_latest();
+    ASSERT_GE(latest, before);
+    ASSERT_LE(latest - clock.steady(), 20ms);
+  }
+}
+
 TEST(ManualClock, moves_only_by_hand) {
   ManualClock clock;
   const UtcTime before = clock.now();

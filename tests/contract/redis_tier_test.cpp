@@ -75,19 +75,12 @@ std::unique_ptr<TierHome> on_cluster() {
   static tests::RedisCluster cluster;
   return std::make_unique<OnAServer>(cluster);
 }
-std::unique_ptr<TierHome> on_valkey() {
-  static RedisServer server({.program = "valkey-server"});
-  return std::make_unique<OnAServer>(server, server.url());
-}
 
 std::vector<TierMaker> makers() {
-  std::vector<TierMaker> all{{"double", [] { return std::make_unique<InADouble>(); }},
-                             {"redis", on_redis},
-                             {"redis_resp2", on_redis_2},
-                             {"cluster", on_cluster}};
-  // From the backports, where ./dev setup valkey has brought it.
-  if (::access(CHAVEIRO_SOURCE "/.cache/tools/bin/valkey-server", X_OK) == 0) all.push_back({"valkey", on_valkey});
-  return all;
+  return {{"double", [] { return std::make_unique<InADouble>(); }},
+          {"redis", on_redis},
+          {"redis_resp2", on_redis_2},
+          {"cluster", on_cluster}};
 }
 
 struct RedisTier : testing::Test {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace chaveiro::tests {
 namespace {
 
@@ -13,6 +15,15 @@ TEST(RedisServers, start_alone_and_come_back_empty_after_a_kill) {
   EXPECT_THROW((void)server.command({"PING"}), std::runtime_error);
   server.start();
   EXPECT_EQ(server.command({"GET", "k"}).type, '_');
+}
+
+TEST(RedisServers, are_of_the_program_that_the_environment_names) {
+  RedisServer server;
+  const char* other = std::getenv("CHAVEIRO_REDIS_PROGRAM");
+  const bool valkey = other != nullptr && std::string_view(other).ends_with("valkey-server");
+  const std::string version = server.info("server", valkey ? "valkey_version" : "redis_version");
+  EXPECT_TRUE(version.starts_with(valkey ? "8." : "7.")) << version;
+  EXPECT_EQ(server.info("server", "valkey_version").empty(), !valkey);
 }
 
 TEST(RedisServers, speak_tls_by_an_authority_of_their_own) {

@@ -49,10 +49,7 @@ Result<void> Tracked::ask(Deadline deadline) {
   return {};
 }
 
-Result<std::optional<std::string>> Tracked::get(std::string_view key, Deadline deadline) {
-  std::string value;
-  if (memory_->peek(key, [&](std::string_view held) { value = held; }))
-    return std::optional<std::string>(std::move(value));
+Result<std::optional<std::string>> Tracked::ask_server(std::string_view key, Deadline deadline) {
   const auto ticket = memory_->ticket(key);
   // The value first: if it is replaced before its time is read, the server says so, and nothing is kept.
   const Command get("GET", key), time("PTTL", key);
