@@ -27,6 +27,7 @@ Result<std::vector<events::MovedTopic>> move_events_to_pulsar(const Settings& se
   TRY(moving.topics, from->topics(deadline));
   moving.subscription = "moved-to-pulsar";
   moving.owners.emplace(events::topics::responses_in, events::subscriptions::responses);
+  moving.owners.emplace(events::topics::payment_orders, events::subscriptions::responses);
   moving.owners.emplace(events::topics::dead_letters, events::subscriptions::dead_letters);
   for (const std::string& topic : moving.topics) {
     const auto made = to.create_topic(topic, {.partitions = event_partitions}, deadline);

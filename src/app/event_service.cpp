@@ -154,8 +154,13 @@ Result<void> EventService::open_consumers(Open& made, Deadline deadline) const {
     if (options_.pulsar) consuming.type = options_.pulsar->type;
     if (consuming.type == ev::SubscriptionType::shared)
       log_.warn("PULSAR_CONSUMER_TYPE is shared: answers about one key may be applied in any order");
-    made.responses.emplace(std::move(consuming), response_handlers(store_, claims_, clock_), *made.bus, *inbox,
-                           *made.memory, clock_, log_.named("events.responses"), metrics_);
+    ev::Handlers handlers = response_handlers(store_, claims_, clock_);
+    if (options_.payment_orders) {
+      consuming.topics.emplace_back(ev::topics::payment_orders);
+      handlers.on("PaymentOrderAccepted", options_.payment_orders);
+    }
+    made.responses.emplace(std::move(consuming), std::move(handlers), *made.bus, *inbox, *made.memory, clock_,
+                           log_.named("events.responses"), metrics_);
     TRY_VOID(made.responses->open(deadline));
   }
   TRY(made.desk, ev::DeadLetterDesk::open(
@@ -232,6 +237,7 @@ Result<void> EventService::tell_lags(Open& now, Deadline deadline) {
   if (now.told_lags && at - *now.told_lags < std::chrono::seconds{10}) return {};
   now.told_lags = at;
   for (const auto& [topic, subscription] : {std::pair(ev::topics::responses_in, ev::subscriptions::responses),
+                                            std::pair(ev::topics::payment_orders, ev::subscriptions::responses),
                                             std::pair(ev::topics::vsync_events, ev::subscriptions::vsync),
                                             std::pair(ev::topics::dead_letters, ev::subscriptions::dead_letters)}) {
     const std::string name = now.renamed->subscription_name(subscription);

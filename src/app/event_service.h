@@ -28,7 +28,8 @@ struct EventServiceOptions {
   events::ConsumerMemory* memory = nullptr;  // what consumers remember; null:
   std::string memory_path;                   // in this file; "" in memory
   std::uint32_t partitions = event_partitions;
-  std::optional<PulsarEvents> pulsar;  // instead of the embedded log
+  std::optional<PulsarEvents> pulsar;        // instead of the embedded log
+  events::Handler payment_orders = nullptr;  // null: that topic is not read
 };
 
 class EventService {

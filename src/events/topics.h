@@ -15,12 +15,13 @@ inline constexpr std::string_view key_events = "persistent://dict/events/key-eve
 inline constexpr std::string_view claim_events = "persistent://dict/events/claim-events";
 inline constexpr std::string_view requests_out = "persistent://lb-conn/dict/rsfn-dict-req-out";
 inline constexpr std::string_view responses_in = "persistent://lb-conn/dict/rsfn-dict-res-in";
+inline constexpr std::string_view payment_orders = "persistent://lb-conn/dict/payment-orders";
 inline constexpr std::string_view vsync_events = "persistent://lb-conn/dict/dict-events";
 inline constexpr std::string_view core_events = "persistent://lb-conn/dict/core-events";
 inline constexpr std::string_view dead_letters = "persistent://core-dict/dlq/failed-events";
 
-inline constexpr std::array all = {key_events,   claim_events, requests_out, responses_in,
-                                   vsync_events, core_events,  dead_letters};
+inline constexpr std::array all = {key_events,     claim_events, requests_out, responses_in,
+                                   payment_orders, vsync_events, core_events,  dead_letters};
 }  // namespace topics
 
 namespace subscriptions {

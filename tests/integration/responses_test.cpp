@@ -1,5 +1,7 @@
 // What neighbours answer changes what we hold, once, however often they answer.
 #include "app/event_service.h"
+#include "app/payment_orders.h"
+#include "events/topics.h"
 #include "tests/simulation/directory_world.h"
 
 namespace chaveiro::app {
@@ -69,6 +71,94 @@ TEST_F(Responses, a_claim_is_confirmed) {
   ASSERT_TRUE(answer("ClaimConfirmedResponse", claim.id.uuid, R"({"reason":"USER_REQUESTED"})"));
   EXPECT_EQ(world.store.claim(claim.id, Deadline::never()).value()->status, ClaimStatus::confirmed);
   ASSERT_TRUE(answer("ClaimConfirmedResponse", claim.id.uuid, "{}")) << "once more is harmless";
+}
+
+// Takes payment orders and tells of them.
+struct ToldOrders final : api::LimitsPort {
+  struct Order {
+    std::string participant, end_to_end_id, payer_id;
+    UtcTime accepted_at;
+    bool operator==(const Order&) const = default;
+  };
+  Guarded<std::vector<Order>> orders;
+  Guarded<std::optional<Error>> fault;
+
+  Result<api::LimitsOverview> show(const Context&, const std::string&, std::size_t) override { return unused(); }
+  Result<std::vector<limits::PolicyForecast>> forecast(const Context&, const api::ForecastRequest&) override {
+    return unused();
+  }
+  Result<void> reset(const Context&, const std::string&) override { return unused(); }
+  Result<std::size_t> reload_rules(const Context&) override { return unused(); }
+  Result<bool> report_payment_order(const Context& context, const api::PaymentOrder& order) override {
+    TRY_VOID(authorise(context.caller, Permission::see_full_lookup, context.caller.ispb));
+    orders.with([&](auto& all) {
+      all.push_back({to_string(context.caller.ispb), order.end_to_end_id, order.payer_id, order.accepted_at});
+    });
+    orders.notify_all();
+    if (const auto failed = *fault.lock()) return *failed;
+    return true;
+  }
+  static Error unused() { return fail(Code::internal, "", "nobody asks"); }
+};
+
+constexpr std::string_view order_data =
+    R"({"end_to_end_id":"E1234567820260101120000000000001","payer_id":"11144477735"})";
+
+TEST(PaymentOrders, bring_their_credit_from_the_topic_each_once) {
+  World world;
+  ToldOrders limits;
+  chaveiro::Registry metrics;
+  EventServiceOptions options;
+  options.payment_orders = payment_order_handler(limits, bank_a);
+  EventService service(std::move(options), world.store, world.claims, world.clock, Logger(), metrics);
+  ASSERT_TRUE(service.run_once(Deadline::in(std::chrono::seconds{10})));
+  const auto bus = service.bus(Deadline::in(std::chrono::seconds{10}));
+  const auto publish = [&](std::string end_to_end_id, const Uuid& id) {
+    const events::DomainEvent event{
+        .event_id = id,
+        .event_type = "PaymentOrderAccepted",
+        .aggregate_id = end_to_end_id,
+        .aggregate_type = "payment_order",
+        .timestamp = world.clock.now(),
+        .data = R"({"end_to_end_id":")" + end_to_end_id + R"(","payer_id":"11144477735","participant":"87654321"})"};
+    ASSERT_TRUE(events::publish(*bus, events::topics::payment_orders, events::to_message(event),
+                                Deadline::in(std::chrono::seconds{10})));
+  };
+  const std::string first = "E1234567820260101120000000000001", last = "E1234567820260101120000000000002";
+  const Uuid id = uuid_v4();
+  publish(first, id);
+  publish(first, id);
+  publish(last, uuid_v4());
+  auto all = limits.orders.lock();
+  const auto has = [&](const std::vector<ToldOrders::Order>& told, const std::string& which) {
+    return std::count(told.begin(), told.end(), ToldOrders::Order{"87654321", which, "11144477735", world.clock.now()});
+  };
+  ASSERT_TRUE(all.wait(Deadline::in(std::chrono::seconds{10}),
+                       [&](const auto& told) { return has(told, first) > 0 && has(told, last) > 0; }));
+  EXPECT_EQ(has(*all, first), 1);
+}
+
+TEST(PaymentOrders, of_look_ups_that_cost_nothing_are_done_and_faults_of_the_store_are_tried_again) {
+  World world;
+  ToldOrders limits;
+  const events::Handler handler = payment_order_handler(limits, bank_a);
+  const auto told = [&](std::string_view data) {
+    const events::DomainEvent event{.event_id = uuid_v4(),
+                                    .event_type = "PaymentOrderAccepted",
+                                    .aggregate_id = "E1",
+                                    .aggregate_type = "payment_order",
+                                    .data = std::string(data)};
+    return handler(event, events::mark_of("orders", event, world.clock.now()), Deadline::never());
+  };
+  EXPECT_TRUE(told(order_data));
+  EXPECT_EQ(limits.orders.lock()->front().participant, to_string(bank_a));
+  *limits.fault.lock() = fail(Code::not_found, "LookupUnknown", "none");
+  EXPECT_TRUE(told(order_data));
+  *limits.fault.lock() = fail(Code::unavailable, "StoreAway", "away");
+  EXPECT_EQ(told(order_data).error().code, Code::unavailable);
+  const auto faulty = told(R"({"end_to_end_id":"","payer_id":"1","participant":"x","accepted_at":"soon"})");
+  EXPECT_EQ(faulty.error().code, Code::invalid);
+  EXPECT_EQ(faulty.error().violations.size(), 4u);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "app/known_keys.h"
 #include "app/limited_registry.h"
 #include "app/limits.h"
+#include "app/payment_orders.h"
 #include "app/program/version.h"
 #include "app/record_cache.h"
 #include "app/storage.h"
@@ -288,6 +289,7 @@ struct Platform::Parts {
     }
     TRY(const std::string node, node_of(settings.data));
     TRY(event_options.pulsar, pulsar_events(settings, node));
+    event_options.payment_orders = payment_order_handler(*limits, served_of(settings).front());
     events = std::make_unique<EventService>(std::move(event_options), storage->store(), *claims, clock,
                                             log.logger("events"), metrics);
     event_admin.emplace(*events, storage->store(), clock);
