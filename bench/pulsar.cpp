@@ -2,13 +2,15 @@
 //
 //   produce/200B produce/1K   messages a second that the broker has acknowledged: LZ4, batches of 100 or 10 ms, no keys, the client's
 //                             memory bounded by 64 MiB; the two in turn
-//   consume/200B              the same topic read and acknowledged from its beginning
+//   consume/200B consume/1K   a topic of such messages read and acknowledged from its beginning: exclusive, a queue of 1,000, as
+//                             pulsar-perf has it
 //   cpu_us/…                  microseconds of the client's CPU a message in the same runs
 //   mock/produce              against tests/support/scripted_broker on the other core: client and caller on one core
 //
-// pulsar-perf's first seconds (loading, compiling) are left out of both its figures; ours has one second of them.
+// pulsar-perf's first eight seconds (loading, compiling) are left out of its figures, then five are measured, by the broker's counters;
+// of ours it is one second, then three.
 //
-//   pulsar [mock] [produce] [consume]     a broker is started for it, and ended
+//   pulsar [mock] [produce] [consume] [consume/1K]…     a broker is started for it, and ended
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -31,7 +33,7 @@ using namespace std::chrono_literals;
 using namespace clients::pulsar;
 using Seconds = std::chrono::duration<double>;
 
-constexpr int turns = 3;
+constexpr int turns = 2;
 constexpr auto warm_up = 1s, measured = 3s;
 
 double cpu_now() {
@@ -45,7 +47,8 @@ double cpu_now() {
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);
-  return values[values.size() / 2];
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
 void tell(const std::string& name, const char* unit, double value, const char* peer, double peer_value, double ratio) {
@@ -143,6 +146,10 @@ struct Sides {
     ours.push_back(us.messages_per_s), our_cpu.push_back(us.cpu_us);
     theirs.push_back(them.messages_per_s), their_cpu.push_back(them.cpu_us);
   }
+  void tell_turn(const char* name, int turn) const {
+    std::fprintf(stderr, "%s turn %d: ours %.0f/s %.2f µs, pulsar-perf %.0f/s %.2f µs\n", name, turn, ours.back(),
+                 our_cpu.back(), theirs.back(), their_cpu.back());
+  }
   void tell(const std::string& name) const {
     bench::tell(name, "messages/s", median(ours), "pulsar-perf", median(theirs), median(ours) / median(theirs));
     bench::tell("cpu_us/" + name, "µs", median(our_cpu), "pulsar-perf", median(their_cpu),
@@ -150,35 +157,44 @@ struct Sides {
   }
 };
 
-void beside_java(const std::function<bool(const char*)>& wanted) {
-  const PerfBroker broker;
-  int made = 0;
-  for (const auto& [name, size] : {std::pair("produce/200B", 200), std::pair("produce/1K", 1024)}) {
-    if (!wanted(name)) continue;
-    Sides sides;
-    for (int turn = 0; turn < turns; ++turn) {
-      const std::string topic = "persistent://public/default/bench-" + std::to_string(++made);
-      const Rate us = produce(broker.url(), broker.admin_url(), topic + "a", static_cast<std::size_t>(size), measured);
-      sides.add(us, broker.perf("produce -r 10000000 -z LZ4 -bm 100 -b 10 -ml 64M -s " + std::to_string(size) + " " +
-                                topic + "b"));
-      std::fprintf(stderr, "%s turn %d: ours %.0f/s, pulsar-perf %.0f/s\n", name, turn, sides.ours.back(),
-                   sides.theirs.back());
-    }
-    sides.tell(name);
+struct Case {
+  const char* name;
+  std::size_t size;
+};
+
+void produce_beside_java(const PerfBroker& broker, const Case& it) {
+  Sides sides;
+  for (int turn = 0; turn < turns; ++turn) {
+    const std::string topic =
+        "persistent://public/default/bench-" + std::to_string(it.size) + "-" + std::to_string(turn);
+    const Rate us = produce(broker.url(), broker.admin_url(), topic + "a", it.size, measured);
+    sides.add(
+        us, broker.perf("produce -r 10000000 -z LZ4 -bm 100 -b 10 -ml 64M -s " + std::to_string(it.size), topic + "b"));
+    sides.tell_turn(it.name, turn);
   }
-  if (!wanted("consume/200B")) return;
-  const std::string topic = "persistent://public/default/bench-read";
+  sides.tell(it.name);
+}
+
+void consume_beside_java(const PerfBroker& broker, const Case& it) {
+  const std::string topic = "persistent://public/default/bench-read-" + std::to_string(it.size);
   broker.keep(topic);
-  static_cast<void>(produce(broker.url(), broker.admin_url(), topic, 200, 12s));
+  static_cast<void>(produce(broker.url(), broker.admin_url(), topic, it.size, 12s));
   Sides sides;
   for (int turn = 0; turn < turns; ++turn) {
     const std::string name = "sub" + std::to_string(turn);
     const Rate us = consume(broker.url(), broker.admin_url(), topic, name + "a");
-    sides.add(us, broker.perf("consume -sp Earliest -ss " + name + "b " + topic));
-    std::fprintf(stderr, "consume/200B turn %d: ours %.0f/s, pulsar-perf %.0f/s\n", turn, sides.ours.back(),
-                 sides.theirs.back());
+    sides.add(us, broker.perf("consume -sp Earliest -ss " + name + "b", topic, name + "b"));
+    sides.tell_turn(it.name, turn);
   }
-  sides.tell("consume/200B");
+  sides.tell(it.name);
+}
+
+void beside_java(const std::function<bool(const char*)>& wanted) {
+  const PerfBroker broker;
+  for (const Case& it : {Case{"produce/200B", 200}, Case{"produce/1K", 1024}})
+    if (wanted(it.name)) produce_beside_java(broker, it);
+  for (const Case& it : {Case{"consume/200B", 200}, Case{"consume/1K", 1024}})
+    if (wanted(it.name)) consume_beside_java(broker, it);
 }
 
 void stay_on(int core) {
@@ -213,5 +229,6 @@ int main(int arguments, char** argument) {
     return arguments == 1;
   };
   if (wanted("mock/produce")) chaveiro::bench::against_the_mock();
-  if (wanted("produce/200B") || wanted("produce/1K") || wanted("consume/200B")) chaveiro::bench::beside_java(wanted);
+  if (wanted("produce/200B") || wanted("produce/1K") || wanted("consume/200B") || wanted("consume/1K"))
+    chaveiro::bench::beside_java(wanted);
 }

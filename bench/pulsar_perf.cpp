@@ -1,17 +1,20 @@
 #include "bench/pulsar_perf.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <vector>
+#include <thread>
 
 #include "base/check.h"
 #include "clients/pulsar/admin.h"
@@ -20,7 +23,7 @@ namespace chaveiro::bench {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t lines_before = 1, lines_counted = 1;  // one in ten seconds, whatever the interval asked for
+constexpr auto warm_up = std::chrono::seconds{8}, measured = std::chrono::seconds{5};
 
 [[noreturn]] void stop(const std::string& why) {
   std::fprintf(stderr, "%s\n", why.c_str());
@@ -46,14 +49,14 @@ double cpu_of(pid_t pid) {
   return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-// "Throughput produced:  1234 msg ---  5678.0 msg/s" and "Throughput received: …": how many in all.
-bool total_in(const std::string& line, double& total) {
-  const std::size_t at = line.find("Throughput ");
-  const std::size_t end = line.find(" msg ", at == std::string::npos ? 0 : at);
-  if (at == std::string::npos || end == std::string::npos) return false;
-  const std::size_t colon = line.find(':', at);
-  total = std::strtod(line.c_str() + colon + 1, nullptr);
-  return true;
+std::string output_of(const std::string& command) {
+  std::string text;
+  std::FILE* const pipe = ::popen(command.c_str(), "r");
+  CHECK(pipe != nullptr);
+  std::array<char, 4096> part;
+  for (std::size_t got; (got = std::fread(part.data(), 1, part.size(), pipe)) > 0;) text.append(part.data(), got);
+  ::pclose(pipe);
+  return text;
 }
 
 }  // namespace
@@ -77,41 +80,51 @@ void PerfBroker::keep(const std::string& topic) const {
   CHECK(admin->keep(topic, {}, deadline).has_value());
 }
 
-Rate PerfBroker::perf(const std::string& arguments) const {
-  int pipe_ends[2];
-  CHECK(::pipe(pipe_ends) == 0);
+// How many messages the broker has counted: its figures tell the same of whoever the client is. 0: none, or no more are left.
+double PerfBroker::counted(const std::string& topic, const std::string& subscription) const {
+  std::string path = subscription.empty() ? topic : topic + "-partition-0";
+  path.replace(path.find("://"), 3, "/");
+  const std::string text = output_of("curl -fsS " + admin_url_ + "/admin/v2/" + path + "/stats 2>/dev/null");
+  boost::system::error_code failed;
+  const auto told = boost::json::parse(text, failed);
+  if (failed) return 0;
+  const auto number = [&](const std::string& at) {
+    const auto* const found = told.find_pointer(at, failed);
+    return found == nullptr ? 0 : found->to_number<double>();
+  };
+  if (subscription.empty()) return number("/msgInCounter");
+  const std::string its = "/subscriptions/" + subscription;
+  return number(its + "/msgBacklog") > 0 ? number(its + "/msgOutCounter") : 0;
+}
+
+Rate PerfBroker::perf(const std::string& arguments, const std::string& topic, const std::string& subscription) const {
   const std::string command =
-      "exec .cache/pulsar/4.0.8/bin/pulsar-perf " + arguments + " -i 1 -time 22 -u " + url_ + " 2>&1";
-  const std::string home = java_home(), logs = folder_ + "/logs";
+      "exec .cache/pulsar/4.0.8/bin/pulsar-perf " + arguments + " -time 60 -u " + url_ + " " + topic;
+  const std::string home = java_home(), logs = folder_ + "/logs", output = folder_ + "/pulsar-perf.log";
   const pid_t pid = ::fork();
   if (pid == 0) {
-    ::dup2(pipe_ends[1], 1);
-    ::close(pipe_ends[0]);
+    const int out = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ::dup2(out, 1);
+    ::dup2(out, 2);
     ::setenv("JAVA_HOME", home.c_str(), 1);
     ::setenv("PULSAR_LOG_DIR", logs.c_str(), 1);
     ::setenv("PULSAR_MEM", "-Xms256m -Xmx512m -XX:MaxDirectMemorySize=512m", 1);
     ::execl("/bin/bash", "bash", "-c", command.c_str(), nullptr);
     ::_exit(127);
   }
-  ::close(pipe_ends[1]);
-  FILE* const out = ::fdopen(pipe_ends[0], "r");
-  std::array<char, 4096> text{};
   struct Seen {
     std::chrono::steady_clock::time_point at;
     double total, cpu;
   };
-  std::vector<Seen> seen;
-  std::string all;
-  while (std::fgets(text.data(), text.size(), out) != nullptr) {
-    double total = 0;
-    if (total_in(text.data(), total)) seen.push_back({std::chrono::steady_clock::now(), total, cpu_of(pid)});
-    if (all.size() < 20'000) all += text.data();
-  }
-  std::fclose(out);
+  const auto look = [&] { return Seen{std::chrono::steady_clock::now(), counted(topic, subscription), cpu_of(pid)}; };
+  std::this_thread::sleep_for(warm_up);
+  const Seen from = look();
+  std::this_thread::sleep_for(measured);
+  const Seen to = look();
+  ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
-  if (seen.size() < lines_before + lines_counted) stop("pulsar-perf gave no figures:\n" + all);
-  const Seen &from = seen[lines_before - 1], &to = seen[lines_before + lines_counted - 1];
   const double count = to.total - from.total;
+  if (count <= 0) stop("pulsar-perf moved nothing, or came to the end: " + output_of("tail -c 2000 " + output));
   return {count / std::chrono::duration<double>(to.at - from.at).count(), 1e6 * (to.cpu - from.cpu) / count};
 }
 

@@ -25,10 +25,13 @@ class PerfBroker {
 
   // A topic whose messages stay, though nobody has subscribed.
   void keep(const std::string& topic) const;
-  // Runs it for twelve seconds; the last five count.
-  Rate perf(const std::string& arguments) const;
+  // Runs it on the topic for thirteen seconds, of which the last five count. With a subscription what that was given counts, else what
+  // the topic took.
+  Rate perf(const std::string& arguments, const std::string& topic, const std::string& subscription = {}) const;
 
  private:
+  double counted(const std::string& topic, const std::string& subscription) const;
+
   std::string folder_, url_, admin_url_;
 };
 

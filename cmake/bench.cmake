@@ -18,7 +18,7 @@ else()
 endif()
 
 if(TARGET tests_support_pulsar)
-  set(CHAVEIRO_BENCH_LIBS_pulsar tests_support_pulsar)
+  set(CHAVEIRO_BENCH_LIBS_pulsar tests_support_pulsar Boost::json)
 else()
   list(APPEND CHAVEIRO_BENCH_WITHOUT pulsar)  # it needs a broker that only answers
 endif()

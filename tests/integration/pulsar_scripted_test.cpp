@@ -26,7 +26,7 @@ class PulsarScripted : public testing::Test {
     options.client.backoff_min = 5ms;
     options.client.backoff_max = 20ms;
     options.admin.url = "http://127.0.0.1:1";
-    options.producer.batch_delay = 1ms;
+    if (options.producer.batch_delay == ProducerOptions{}.batch_delay) options.producer.batch_delay = 1ms;
     return PulsarBus::make(std::move(options), Logger{}).value();
   }
   // It does this the first time, and then as usual.
@@ -260,6 +260,32 @@ TEST_F(PulsarScripted, what_was_not_answered_is_sent_again_in_order_with_the_sam
   EXPECT_EQ(*stored.lock(), 3);
   EXPECT_THAT(*seen.lock(), testing::ElementsAre(testing::Pair(1, 1), testing::Pair(1, 2), testing::Pair(1, 3),
                                                  testing::Pair(2, 1), testing::Pair(2, 2), testing::Pair(2, 3)));
+}
+
+TEST_F(PulsarScripted, a_batch_that_is_not_full_waits_for_more_and_leaves_at_its_own_time) {
+  Guarded<std::vector<std::int32_t>> sizes;
+  broker.at(wire::Send::type, [&](Peer& peer, const Frame& frame) {
+    sizes.lock()->push_back(wire::read_command<wire::Send>(frame)->num_messages);
+    broker.as_usual(peer, frame);
+  });
+  BusOptions options;
+  options.producer.batch_delay = 1h;
+  const auto bus = make(std::move(options));
+  Guarded<int> stored;
+  const auto publish = [&](int count) {
+    for (int n = 0; n < count; ++n)
+      bus->publish(topic, {.body = "x"}, [&](const Result<MessageId>& id) {
+        if (id) ++*stored.lock();
+      });
+  };
+  publish(250);
+  ASSERT_TRUE(broker.came(wire::Send::type, 2, soon()));
+  publish(60);
+  ASSERT_TRUE(broker.came(wire::Send::type, 3, soon()));
+  EXPECT_THAT(*sizes.lock(), testing::ElementsAre(100, 100, 100));
+  ASSERT_TRUE(bus->flush(soon()));
+  EXPECT_THAT(*sizes.lock(), testing::ElementsAre(100, 100, 100, 10));
+  EXPECT_EQ(*stored.lock(), 310);
 }
 
 TEST_F(PulsarScripted, a_message_that_was_damaged_on_its_way_fails_alone) {

@@ -178,21 +178,21 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
       if (waiting.empty()) state->ready = true;
     }
     if (waiting.empty()) return topic->state.notify_all();
-    for (OutTopic::Waiting& one : waiting) hand_over(*topic, std::move(one), Producer::Memory::taken);
+    for (OutTopic::Waiting& one : waiting) {
+      const auto to =
+          topic->state.with([&](OutTopic::State& state) { return producer_of(*topic, state, one.message); });
+      to->publish(std::move(one.message), std::move(one.done), Producer::Memory::taken);
+    }
   }
 }
 
-void PulsarBus::Impl::hand_over(OutTopic& topic, OutTopic::Waiting one, Producer::Memory memory) {
-  const std::shared_ptr<Producer> producer = topic.state.with([&](OutTopic::State& state) {
-    const auto count = static_cast<std::uint32_t>(state.producers.size());
-    const std::uint32_t partition =
-        count == 1 ? 0
-        : one.message.key.empty()
-            ? static_cast<std::uint32_t>(state.without_key++ / options.producer.batch_messages_max % count)
-            : events::partition_of(one.message.key, topic.hash, count);
-    return state.producers[partition];
-  });
-  producer->publish(std::move(one.message), std::move(one.done), memory);
+std::shared_ptr<Producer> PulsarBus::Impl::producer_of(OutTopic& topic, OutTopic::State& state,
+                                                       const events::Message& message) const {
+  const auto count = static_cast<std::uint32_t>(state.producers.size());
+  if (count == 1) return state.producers.front();
+  return state.producers[message.key.empty() ? static_cast<std::uint32_t>(state.without_key++ /
+                                                                          options.producer.batch_messages_max % count)
+                                             : events::partition_of(message.key, topic.hash, count)];
 }
 
 // Puts the message where it waits for the topic's partitions; false: they are known, or nobody will tell.
@@ -218,21 +218,27 @@ bool PulsarBus::Impl::wait_for_partitions(OutTopic& topic, OutTopic::Waiting& on
 
 void PulsarBus::publish(std::string_view name, events::Message message, Published done) {
   const std::shared_ptr<OutTopic> topic = impl_->out_topic(name);
-  OutTopic::Waiting one{std::move(message), std::move(done)};
-  if (impl_->wait_for_partitions(*topic, one)) return;
-  const auto [given_up, broken] = topic->state.with([](const OutTopic::State& state) {
-    return std::pair(state.given_up, std::any_of(state.producers.begin(), state.producers.end(),
-                                                 [](const auto& producer) { return producer->broken(); }));
-  });
-  if (given_up)  // it was found before it was given up
-    return one.done(fail(Code::unavailable, "BrokerUnavailable", "nobody says how the topic is partitioned"));
-  if (broken) {  // for good, as far as it can tell: the next message begins anew
+  const auto producer = [&](const events::Message& its) {
+    return topic->state.with(
+        [&](OutTopic::State& state) { return state.ready ? impl_->producer_of(*topic, state, its) : nullptr; });
+  };
+  auto to = producer(message);
+  if (!to) {
+    OutTopic::Waiting one{std::move(message), std::move(done)};
+    if (impl_->wait_for_partitions(*topic, one)) return;
+    message = std::move(one.message);
+    done = std::move(one.done);
+    to = producer(message);
+  }
+  if (!to)  // it was found before it was given up
+    return done(fail(Code::unavailable, "BrokerUnavailable", "nobody says how the topic is partitioned"));
+  if (to->broken()) {  // for good, as far as it can tell: the next message begins anew
     impl_->topics.with([&](Impl::Topics& all) {
       const auto found = all.out.find(name);
       if (found != all.out.end() && found->second == topic) all.out.erase(found);
     });
   }
-  impl_->hand_over(*topic, std::move(one), Producer::Memory::to_take);
+  to->publish(std::move(message), std::move(done));
 }
 
 Result<void> PulsarBus::flush(Deadline deadline) {

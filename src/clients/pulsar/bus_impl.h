@@ -51,7 +51,8 @@ struct PulsarBus::Impl {
   void resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions);
   void give_up(OutTopic& topic, const Error& why);
   bool wait_for_partitions(OutTopic& topic, OutTopic::Waiting& one);
-  void hand_over(OutTopic& topic, OutTopic::Waiting message, Producer::Memory memory);
+  // Of the message's partition.
+  std::shared_ptr<Producer> producer_of(OutTopic& topic, OutTopic::State& state, const events::Message& message) const;
   Result<std::uint32_t> partitions(const std::string& topic, Deadline deadline);
 };
 

@@ -66,19 +66,29 @@ Micros Client::pause(unsigned tries) {
   return full / 2 + Micros(static_cast<std::int64_t>(static_cast<double>((full / 2).count()) * random_.unit()));
 }
 
-bool Client::take_memory(std::size_t bytes, std::optional<Deadline> wait) {
+bool Client::take_memory(std::size_t bytes, std::optional<Micros> wait) {
   if (options_.memory_max == 0) return true;
-  auto used = memory_.lock();
-  const auto fits = [&](std::size_t now) { return now == 0 || now + bytes <= options_.memory_max; };
-  if (!fits(*used) && (!wait || loop_.here() || !used.wait(*wait, fits))) return false;
-  *used += bytes;
+  auto memory = memory_.lock();
+  const auto fits = [&](std::size_t more) { return memory->used == 0 || memory->used + more <= options_.memory_max; };
+  if (!fits(bytes)) {
+    if (!wait || loop_.here()) return false;
+    ++memory->waiting;
+    memory.wait(*wait == Micros{0} ? Deadline::never() : Deadline::in(*wait),
+                [&](const Memory&) { return fits(std::max(bytes, options_.memory_max / 8)); });
+    --memory->waiting;
+    if (!fits(bytes)) return false;
+  }
+  memory->used += bytes;
   return true;
 }
 
 void Client::give_memory(std::size_t bytes) {
   if (options_.memory_max == 0) return;
-  memory_.with([&](std::size_t& used) { used -= std::min(used, bytes); });
-  memory_.notify_all();
+  const bool wake = memory_.with([&](Memory& memory) {
+    memory.used -= std::min(memory.used, bytes);
+    return memory.waiting > 0 && (memory.used == 0 || memory.used + options_.memory_max / 8 <= options_.memory_max);
+  });
+  if (wake) memory_.notify_all();
 }
 
 void Client::connection(const Address& to, const std::string& proxy_to, Found found) {

@@ -59,8 +59,9 @@ class Client {
 
   std::uint64_t next_id() { return ++*last_id_.lock(); }
 
-  // False: there is no room for so much now. One message always has room. With a deadline it waits for room, but never on the loop.
-  bool take_memory(std::size_t bytes, std::optional<Deadline> wait);
+  // False: there is no room for so much now. One message always has room. With `wait` (0: for ever) it waits for room, but never on the
+  // loop; it is woken when there is an eighth of all, lest it be woken for each message that is answered.
+  bool take_memory(std::size_t bytes, std::optional<Micros> wait);
   void give_memory(std::size_t bytes);
   // How long to wait before the next try: doubled each time, with jitter.
   Micros pause(unsigned tries);
@@ -94,7 +95,11 @@ class Client {
   const Logger log_;
   Random random_;
   Guarded<std::uint64_t> last_id_;
-  Guarded<std::size_t> memory_;
+  struct Memory {
+    std::size_t used = 0;
+    std::uint32_t waiting = 0;
+  };
+  Guarded<Memory> memory_;
   net::Resolver resolver_;
   std::map<std::string, std::shared_ptr<Connection>> connections_;
   Loop loop_;  // last: it ends before the rest goes

@@ -6,6 +6,7 @@ namespace chaveiro::clients::pulsar {
 namespace {
 
 constexpr std::string_view client_version = "chaveiro";
+constexpr std::size_t block_bytes = 64u << 10;
 constexpr int reads_max = 32;  // in a row, of one connection
 constexpr auto tick_interval = std::chrono::milliseconds{500};
 
@@ -111,7 +112,7 @@ void Connection::greet() {
   std::string frame;
   wire::append_frame(frame, hello);
   // Before anything that was asked for meanwhile.
-  out_.insert(0, frame);
+  out_.push_front(std::move(frame));
   write_some();
 }
 
@@ -141,7 +142,12 @@ void Connection::answer(std::uint64_t id, Result<wire::Frame> frame) {
 
 void Connection::send(std::string_view frames) {
   if (!alive()) return;
-  out_.append(frames);
+  if (out_.empty() || out_.back().size() + frames.size() > block_bytes) {
+    spare_block_.clear();
+    out_.push_back(std::exchange(spare_block_, {}));
+    out_.back().reserve(block_bytes);
+  }
+  out_.back().append(frames);
   if (std::exchange(flush_posted_, true)) return;
   loop_.post([self = shared_from_this()] { self->flush(); });
 }
@@ -152,17 +158,14 @@ void Connection::flush() {
 }
 
 void Connection::write_some() {
-  while (out_at_ < out_.size()) {
-    const auto sent = socket_.write(std::string_view(out_).substr(out_at_));
+  while (!out_.empty()) {
+    const auto sent = socket_.write(std::string_view(out_.front()).substr(out_at_));
     if (!sent) return close(lost("is gone: " + sent.error().message));
     if (sent->bytes == 0) break;
     out_at_ += sent->bytes;
-  }
-  if (out_at_ == out_.size()) {
-    out_.clear();
-    out_at_ = 0;
-  } else if (out_at_ > (1u << 20)) {
-    out_.erase(0, out_at_);
+    if (out_at_ < out_.front().size()) continue;
+    if (out_.front().capacity() <= 2 * block_bytes) spare_block_ = std::move(out_.front());
+    out_.pop_front();
     out_at_ = 0;
   }
   const bool wants = !out_.empty();

@@ -9,6 +9,7 @@
 //          answers (errors.h).
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -106,8 +107,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool wants_write_ = false;
   bool flush_posted_ = false;
   wire::FrameReader reader_;
-  std::string out_;
-  std::size_t out_at_ = 0;
+  std::deque<std::string> out_;  // in blocks, so that the rest need not move when the front has gone
+  std::size_t out_at_ = 0;       // in the first
+  std::string spare_block_;      // its memory is used again
   std::size_t message_max_ = wire::message_size_max_default;
   SteadyTime heard_at_{}, pinged_at_{};
   std::vector<Ready> waiting_;

@@ -5,6 +5,7 @@
 namespace chaveiro::clients::pulsar {
 namespace {
 
+constexpr std::size_t plain_kept_max = 1u << 20;
 constexpr auto damaged_pause = std::chrono::seconds{1};
 constexpr std::uint64_t earliest_place = ~std::uint64_t{0};
 constexpr std::uint64_t latest_place = INT64_MAX;
@@ -257,8 +258,8 @@ void Consumer::give(const wire::MessageCommand& command, const wire::Payload& pa
   const std::uint32_t count = count_of(metadata);
   if (metadata.num_chunks_from_msg.value_or(1) > 1)
     return unreadable(command, count, "it is a piece of a chunked message, which this client does not put together");
-  auto plain = wire::decompress(metadata.compression.value_or(wire::Compression::none), payload.bytes,
-                                metadata.uncompressed_size.value_or(0));
+  const auto plain = wire::decompress(metadata.compression.value_or(wire::Compression::none), payload.bytes,
+                                      metadata.uncompressed_size.value_or(0), plain_);
   if (!plain) return unreadable(command, count, plain.error().message);
   auto batch = batched ? wire::read_batch(*plain, static_cast<std::int32_t>(count))
                        : Result<std::vector<wire::BatchedMessage>>(std::vector<wire::BatchedMessage>());
@@ -277,7 +278,7 @@ void Consumer::give(const wire::MessageCommand& command, const wire::Payload& pa
     events::Received received = received_of(command, metadata);
     events::Message& message = received.message;
     const auto fill = [&](auto& from) {
-      for (const wire::KeyValue& property : from.properties) message.headers.emplace_back(property.key, property.value);
+      for (const auto& property : from.properties) message.headers.emplace_back(property.key, property.value);
       message.key = from.partition_key.value_or("");
       if (from.event_time.value_or(0) != 0) message.event_time = time_of(*from.event_time);
     };
@@ -288,12 +289,13 @@ void Consumer::give(const wire::MessageCommand& command, const wire::Payload& pa
       if ((*batch)[i].metadata.sequence_id) message.sequence = *(*batch)[i].metadata.sequence_id;
     } else {
       fill(metadata);
-      message.body = std::move(*plain);
+      message.body = *plain;
       if (metadata.deliver_at_time.value_or(0) > 0)
         message.deliver_at = time_of(static_cast<std::uint64_t>(*metadata.deliver_at_time));
     }
     items.push_back({options_.place, std::move(received)});
   }
+  if (plain_.size() > plain_kept_max) plain_ = {};
   if (skipped > 0) count_permits(skipped);
   if (items.empty()) return;
   queue_->with([&](Queue& queue) {

@@ -124,6 +124,7 @@ class Consumer final : public Resident, public std::enable_shared_from_this<Cons
   std::optional<Slot> last_taken_;  // of a consumer that is not durable: it comes back behind that
   Done drained_;
   Deliveries deliveries_;
+  std::string plain_;  // memory to decompress in
   bool acks_posted_ = false;
   std::map<std::uint64_t, std::vector<wire::MessageIdData>> acks_out_;  // by request, not answered
   std::vector<Done> flushes_;

@@ -9,16 +9,28 @@ namespace {
 
 constexpr auto full_pause = std::chrono::milliseconds{20};
 constexpr auto time_interval = std::chrono::milliseconds{500};
+constexpr std::uint32_t sent_reserved_max = 128;
+constexpr std::size_t spare_max = 8;
 
 std::uint64_t millis(UtcTime time) {
   return static_cast<std::uint64_t>(std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count());
 }
 
-template <class Metadata>
-void describe(Metadata& metadata, const events::Message& message) {
-  for (const auto& [name, value] : message.headers) metadata.properties.push_back({name, value});
+template <class Text>
+std::vector<wire::KeyValueOf<Text>> properties_of(const events::Message& message) {
+  std::vector<wire::KeyValueOf<Text>> properties;
+  properties.reserve(message.headers.size());
+  for (const auto& [name, value] : message.headers) properties.push_back({Text(name), Text(value)});
+  return properties;
+}
+
+void append_to(std::string& payload, const events::Message& message) {
+  wire::SingleMessageMetadataSeen metadata;
+  if (!message.headers.empty()) metadata.properties = properties_of<std::string_view>(message);
   if (!message.key.empty()) metadata.partition_key = message.key;
   if (message.event_time != UtcTime{}) metadata.event_time = millis(message.event_time);
+  if (message.sequence != 0) metadata.sequence_id = message.sequence;
+  wire::append_batched(payload, std::move(metadata), message.body);
 }
 
 Error closed_error() { return fail(Code::unavailable, "ProducerClosed", "the producer was closed"); }
@@ -37,8 +49,15 @@ std::size_t Producer::size_of(const events::Message& message) {
   return size;
 }
 
+bool Producer::is_full(const Batch& batch) const {
+  return batch.count >= options_.batch_messages_max || batch.bytes >= options_.batch_bytes_max;
+}
+bool Producer::is_full(const Gathering& now) const {
+  return now.messages >= options_.batch_messages_max || now.bytes >= options_.batch_bytes_max;
+}
+
 // The open batch of the message's key, or a fresh one.
-Producer::Batch& Producer::batch_for(Gathering& now, const events::Message& message) const {
+Producer::Batch& Producer::batch_for(Gathering& now, const events::Message& message, std::size_t size) const {
   const std::size_t fresh = now.batches.size();
   const bool alone = message.deliver_at.has_value();
   if (alone) {
@@ -46,24 +65,38 @@ Producer::Batch& Producer::batch_for(Gathering& now, const events::Message& mess
   } else {
     auto& place = now.by_key.try_emplace(message.key, fresh).first->second;
     if (place != fresh) {
-      const Batch& there = now.batches[place];
-      if (there.messages.size() < options_.batch_messages_max && there.bytes < options_.batch_bytes_max)
-        return now.batches[place];
+      Batch& there = now.batches[place];
+      if (there.count < options_.batch_messages_max && there.bytes + size <= options_.batch_bytes_max) return there;
       place = fresh;
     }
   }
   Batch& made = now.batches.emplace_back();
   made.key = message.key;
+  made.alone = alone;
+  made.until = std::chrono::steady_clock::now() + options_.batch_delay;
   return made;
+}
+
+void Producer::put(Gathering& now, Batch& batch, events::Message message) const {
+  if (++batch.count == 1) return void(batch.first = std::move(message));
+  if (batch.count == 2) {
+    if (!now.spare.empty()) {
+      batch.payload = std::move(now.spare.back());
+      now.spare.pop_back();
+    }
+    append_to(batch.payload, std::exchange(batch.first, {}));
+    batch.sent.reserve(std::min(options_.batch_messages_max, sent_reserved_max));
+  }
+  append_to(batch.payload, message);
 }
 
 void Producer::publish(events::Message message, Sent sent, Memory memory) {
   const std::size_t size = size_of(message);
   std::optional<Error> refused;
-  bool begins = false, full = false;
-  std::optional<Deadline> wait;
-  if (options_.when_full == WhenFull::block)
-    wait = options_.send_time_max == Micros{0} ? Deadline::never() : Deadline::in(options_.send_time_max);
+  bool full = false;
+  std::optional<SteadyTime> look_at;
+  std::optional<Micros> wait;
+  if (options_.when_full == WhenFull::block) wait = options_.send_time_max;
   if (memory == Memory::to_take && !client_.take_memory(size, wait)) {
     Error error = fail(Code::exhausted, "PublishQueueFull", "more messages wait for the broker than there is room for");
     error.retry_after = full_pause;
@@ -78,52 +111,86 @@ void Producer::publish(events::Message message, Sent sent, Memory memory) {
                      "the message has " + std::to_string(message.body.size()) + " bytes; the broker takes " +
                          std::to_string(now->message_max));
     } else {
-      const bool was_full = now->messages >= options_.batch_messages_max || now->bytes >= options_.batch_bytes_max;
-      Batch& batch = batch_for(*now, message);
+      Batch& batch = batch_for(*now, message, size);
       now->last_sequence = message.sequence != 0 ? message.sequence : now->last_sequence + 1;
       batch.sequence = std::max(batch.sequence, now->last_sequence);
       batch.bytes += size;
-      batch.messages.push_back(std::move(message));
+      put(*now, batch, std::move(message));
       batch.sent.push_back(std::move(sent));
       ++now->messages;
       now->bytes += size;
-      full = !was_full && (now->messages >= options_.batch_messages_max || now->bytes >= options_.batch_bytes_max);
-      begins = !std::exchange(now->posted, true);
+      full = is_full(*now) && !std::exchange(now->posted, true);
+      if (!std::exchange(now->timed, true)) look_at = batch.until;
     }
   }
   if (refused) {
     client_.give_memory(size);
     return sent(std::move(*refused));
   }
-  if (!full && !begins) return;
-  auto work = [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->gathered();
-  };
-  if (full) return client_.loop().post(std::move(work));
-  client_.loop().at(std::chrono::steady_clock::now() + options_.batch_delay, std::move(work));
+  if (look_at) look_later(*look_at);
+  if (!full) return;
+  client_.loop().post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->gathered(Take::full);
+  });
 }
 
 // --- batches
 
-void Producer::gathered() {
+void Producer::look_later(SteadyTime when) {
+  client_.loop().at(when, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->look();
+  });
+}
+
+// One timer at a time, whatever is gathered and sent meanwhile: it does not cut short what began after it was set.
+void Producer::look() {
+  const SteadyTime time = std::chrono::steady_clock::now();
+  const auto later = gathering_.with([&](Gathering& now) {
+    if (!now.batches.empty() && now.batches.front().until > time) return std::optional(now.batches.front().until);
+    now.timed = false;
+    return std::optional<SteadyTime>();
+  });
+  if (later) return look_later(*later);
+  gathered(Take::all);
+}
+
+// Of what is full the last batch is often not: it stays, and fills.
+void Producer::gathered(Take what) {
   std::vector<Batch> batches;
   gathering_.with([&](Gathering& now) {
     batches.swap(now.batches);
     now.by_key.clear();
     now.messages = 0;
     now.bytes = 0;
+    // A broker that drops duplicates wants sequence ids to grow.
+    const auto before = [](const Batch& a, const Batch& b) { return a.sequence < b.sequence; };
+    if (!std::is_sorted(batches.begin(), batches.end(), before))
+      std::stable_sort(batches.begin(), batches.end(), before);
+    if (what == Take::all) return;
     now.posted = false;
+    if (batches.empty() || is_full(batches.back())) return;
+    const Batch& last = now.batches.emplace_back(std::move(batches.back()));
+    batches.pop_back();
+    if (!last.alone) now.by_key.emplace(last.key, 0);
+    now.messages = last.count;
+    now.bytes = last.bytes;
   });
-  // A broker that drops duplicates wants sequence ids to grow.
-  std::stable_sort(batches.begin(), batches.end(),
-                   [](const Batch& a, const Batch& b) { return a.sequence < b.sequence; });
-  for (Batch& batch : batches) add(std::move(batch));
-  if (!batches.empty()) watch_time();
+  if (batches.empty()) return;
+  for (Batch& batch : batches) add(batch);
+  watch_time();
+  gathering_.with([&](Gathering& now) {
+    for (Batch& batch : batches) {
+      if (batch.count < 2 || now.spare.size() >= spare_max || batch.payload.capacity() > 2 * options_.batch_bytes_max)
+        continue;
+      batch.payload.clear();
+      now.spare.push_back(std::move(batch.payload));
+    }
+  });
 }
 
-void Producer::add(Batch batch) {
+void Producer::add(Batch& batch) {
   const auto why_closed = [&] { return gathering_.lock()->failed.value_or(closed_error()); };
-  auto frame = state_ == State::closed ? Result<std::string>(why_closed()) : frame_of(batch, batch.sequence);
+  auto frame = state_ == State::closed ? Result<std::string>(why_closed()) : frame_of(batch);
   ++added_;
   if (!frame) {
     ++settled_;
@@ -138,35 +205,30 @@ void Producer::add(Batch batch) {
   if (state_ == State::open) connection_->send(pending_.back().frame);
 }
 
-Result<std::string> Producer::frame_of(const Batch& batch, std::uint64_t sequence) const {
+Result<std::string> Producer::frame_of(const Batch& batch) {
   wire::MessageMetadata metadata;
   metadata.producer_name = name_;
-  metadata.sequence_id = sequence;
+  metadata.sequence_id = batch.sequence;
   metadata.publish_time = millis(SystemClock{}.now());
-  std::string payload;
-  if (batch.messages.size() == 1) {
-    const events::Message& message = batch.messages.front();
-    describe(metadata, message);
+  if (!batch.key.empty()) metadata.partition_key = batch.key;
+  std::string_view payload = batch.payload;
+  if (batch.count == 1) {
+    const events::Message& message = batch.first;
+    metadata.properties = properties_of<std::string>(message);
+    if (message.event_time != UtcTime{}) metadata.event_time = millis(message.event_time);
     if (message.deliver_at) metadata.deliver_at_time = static_cast<std::int64_t>(millis(*message.deliver_at));
     payload = message.body;
   } else {
-    if (!batch.key.empty()) metadata.partition_key = batch.key;
-    metadata.num_messages_in_batch = static_cast<std::int32_t>(batch.messages.size());
-    for (const events::Message& message : batch.messages) {
-      wire::SingleMessageMetadata single;
-      describe(single, message);
-      if (message.sequence != 0) single.sequence_id = message.sequence;
-      wire::append_batched(payload, std::move(single), message.body);
-    }
+    metadata.num_messages_in_batch = static_cast<std::int32_t>(batch.count);
   }
   if (options_.compression != wire::Compression::none && payload.size() >= options_.compress_bytes_min) {
     metadata.compression = options_.compression;
     metadata.uncompressed_size = static_cast<std::uint32_t>(payload.size());
-    TRY(payload, wire::compress(options_.compression, payload));
+    TRY(payload, wire::compress(options_.compression, payload, packed_));
   }
   std::string frame;
-  TRY_VOID(wire::append_send_frame(frame, {id_, sequence, static_cast<std::int32_t>(batch.messages.size()), {}},
-                                   metadata, payload, message_max_));
+  TRY_VOID(wire::append_send_frame(frame, {id_, batch.sequence, static_cast<std::int32_t>(batch.count), {}}, metadata,
+                                   payload, message_max_));
   return frame;
 }
 
@@ -267,7 +329,7 @@ void Producer::close(Done closed) {
   const bool was_open = state_ == State::open;
   const auto connection = connection_;
   state_ = State::closed;
-  gathered();
+  gathered(Take::all);
   fail_all(closed_error());
   leave_connection();
   if (!was_open) return closed({});
@@ -334,7 +396,7 @@ void Producer::fail_all(const Error& error) {
 }
 
 void Producer::flush(Done flushed) {
-  gathered();
+  gathered(Take::all);
   flushes_.push_back({added_, std::move(flushed)});
   settle_flushes();
 }

@@ -3,6 +3,9 @@
 #include <lz4.h>
 #include <zstd.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "base/crc32c.h"
 
 namespace chaveiro::clients::pulsar::wire {
@@ -92,14 +95,15 @@ void append_simple_frame(std::string& out, std::string_view base_command) {
 
 Result<void> append_send_frame(std::string& out, const Send& send, const MessageMetadata& metadata,
                                std::string_view payload, std::size_t message_max) {
-  const std::string command = base_command(send);
-  const std::string meta = to_bytes(metadata);
+  const std::string command = base_command(send), meta = to_bytes(metadata);
   if (payload.size() > message_max || payload.size() + meta.size() > message_max + frame_padding)
     return fail(Code::invalid, "MessageTooLarge",
                 "the message has " + std::to_string(payload.size()) + " bytes; the broker takes " +
                     std::to_string(message_max));
   constexpr std::size_t checksum_size = 6;
-  put_u32(out, size_bytes + command.size() + checksum_size + size_bytes + meta.size() + payload.size());
+  const std::size_t size = size_bytes + command.size() + checksum_size + size_bytes + meta.size() + payload.size();
+  out.reserve(out.size() + size_bytes + size);
+  put_u32(out, size);
   put_u32(out, command.size());
   out.append(command).append(checksum_magic);
   std::string sized;
@@ -129,57 +133,73 @@ Result<Payload> read_payload(std::string_view rest) {
   return payload;
 }
 
-Result<std::string> compress(Compression how, std::string_view bytes) {
-  std::string out;
+Result<std::string_view> compress(Compression how, std::string_view bytes, std::string& into) {
+  const auto room = [&](std::size_t size) {
+    if (into.size() < size) into.resize(size);
+  };
   if (how == Compression::lz4) {
-    out.resize(static_cast<std::size_t>(::LZ4_compressBound(static_cast<int>(bytes.size()))));
-    const int size =
-        ::LZ4_compress_default(bytes.data(), out.data(), static_cast<int>(bytes.size()), static_cast<int>(out.size()));
-    out.resize(static_cast<std::size_t>(size));
-    return out;
+    room(static_cast<std::size_t>(::LZ4_compressBound(static_cast<int>(bytes.size()))));
+    const int size = ::LZ4_compress_default(bytes.data(), into.data(), static_cast<int>(bytes.size()),
+                                            static_cast<int>(into.size()));
+    return std::string_view(into).substr(0, static_cast<std::size_t>(size));
   }
   if (how == Compression::zstd) {
-    out.resize(::ZSTD_compressBound(bytes.size()));
-    const std::size_t size = ::ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3);
+    thread_local const std::unique_ptr<ZSTD_CCtx, decltype(&::ZSTD_freeCCtx)> context(::ZSTD_createCCtx(),
+                                                                                      ::ZSTD_freeCCtx);
+    room(::ZSTD_compressBound(bytes.size()));
+    const std::size_t size =
+        ::ZSTD_compressCCtx(context.get(), into.data(), into.size(), bytes.data(), bytes.size(), 3);
     if (::ZSTD_isError(size) != 0)
       return fail(Code::internal, "CompressionFailed", "ZSTD could not compress a message");
-    out.resize(size);
-    return out;
+    return std::string_view(into).substr(0, size);
   }
-  if (how == Compression::none) return std::string(bytes);
+  if (how == Compression::none) return bytes;
   return fail(Code::invalid, "CompressionUnknown", "messages are compressed with LZ4 or ZSTD, or not at all");
 }
 
-Result<std::string> decompress(Compression how, std::string_view bytes, std::size_t size, std::size_t size_max) {
-  if (how == Compression::none) return std::string(bytes);
+Result<std::string> compress(Compression how, std::string_view bytes) {
+  std::string into;
+  TRY(const std::string_view packed, compress(how, bytes, into));
+  return std::string(packed);
+}
+
+Result<std::string_view> decompress(Compression how, std::string_view bytes, std::size_t size, std::string& into,
+                                    std::size_t size_max) {
+  if (how == Compression::none) return bytes;
   if (how != Compression::lz4 && how != Compression::zstd)
     return fail(Code::invalid, "CompressionUnknown",
                 "the message is compressed with ZLIB or SNAPPY, which this client does not read");
   if (size > size_max || bytes.size() > size_max) return protocol_error("a message would be longer than allowed");
-  std::string out(size, '\0');
+  if (into.size() < size) into.resize(size);
+  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&::ZSTD_freeDCtx)> context(::ZSTD_createDCtx(),
+                                                                                    ::ZSTD_freeDCtx);
   const bool whole = how == Compression::lz4
-                         ? ::LZ4_decompress_safe(bytes.data(), out.data(), static_cast<int>(bytes.size()),
+                         ? ::LZ4_decompress_safe(bytes.data(), into.data(), static_cast<int>(bytes.size()),
                                                  static_cast<int>(size)) == static_cast<int>(size)
-                         : ::ZSTD_decompress(out.data(), size, bytes.data(), bytes.size()) == size;
+                         : ::ZSTD_decompressDCtx(context.get(), into.data(), size, bytes.data(), bytes.size()) == size;
   if (!whole) return protocol_error("a compressed message is damaged");
-  return out;
+  return std::string_view(into).substr(0, size);
 }
 
-void append_batched(std::string& batch, SingleMessageMetadata metadata, std::string_view payload) {
-  metadata.payload_size = static_cast<std::int32_t>(payload.size());
-  const std::string meta = to_bytes(metadata);
-  put_u32(batch, meta.size());
-  batch.append(meta).append(payload);
+Result<std::string> decompress(Compression how, std::string_view bytes, std::size_t size, std::size_t size_max) {
+  std::string into;
+  TRY(const std::string_view plain, decompress(how, bytes, size, into, size_max));
+  return std::string(plain);
+}
+
+void put_size(std::string& out, std::size_t at, std::size_t size) {
+  for (std::size_t i = 0; i < size_bytes; ++i) out[at + i] = static_cast<char>(size >> (24 - 8 * i));
 }
 
 Result<std::vector<BatchedMessage>> read_batch(std::string_view batch, std::int32_t count) {
   if (count < 0 || count > batch_messages_max) return protocol_error("a batch cannot hold so many messages");
   std::vector<BatchedMessage> messages;
+  messages.reserve(std::min<std::size_t>(static_cast<std::size_t>(count), batch.size() / size_bytes));
   for (std::int32_t i = 0; i < count; ++i) {
     const auto meta = take_sized(batch);
     if (!meta) return protocol_error("a batch ends within a message");
     BatchedMessage message;
-    TRY(message.metadata, read_message<SingleMessageMetadata>(*meta));
+    TRY(message.metadata, read_message<SingleMessageMetadataSeen>(*meta));
     if (message.metadata.payload_size < 0) return protocol_error("a message of a batch has a negative size");
     const auto payload = take(batch, static_cast<std::size_t>(message.metadata.payload_size));
     if (!payload) return protocol_error("a batch ends within a message");

@@ -54,10 +54,9 @@ std::string base_command(const Command& command) {
   std::string out;
   proto::put_varint(out, 1u << 3);
   proto::put_varint(out, Command::type);
-  const std::string inner = to_bytes(command);
   proto::put_varint(out, Command::type << 3 | 2u);
-  proto::put_varint(out, inner.size());
-  return out += inner;
+  proto::put_sized(out, [&] { append_message(out, command); });
+  return out;
 }
 
 void append_simple_frame(std::string& out, std::string_view base_command);
@@ -77,15 +76,29 @@ struct Payload {
 Result<Payload> read_payload(std::string_view rest);
 
 // Errors: corrupt (damaged, or other than so many bytes), invalid "CompressionUnknown" (ZLIB, SNAPPY).
+// In the front of `into`, whose memory is used again; the bytes themselves where they are not compressed.
+Result<std::string_view> compress(Compression how, std::string_view bytes, std::string& into);
 Result<std::string> compress(Compression how, std::string_view bytes);
+Result<std::string_view> decompress(Compression how, std::string_view bytes, std::size_t size, std::string& into,
+                                    std::size_t size_max = 64u << 20);
 Result<std::string> decompress(Compression how, std::string_view bytes, std::size_t size,
                                std::size_t size_max = 64u << 20);
 
+// What it points at lives as long as the batch.
 struct BatchedMessage {
-  SingleMessageMetadata metadata;
+  SingleMessageMetadataSeen metadata;
   std::string_view payload;
 };
-void append_batched(std::string& batch, SingleMessageMetadata metadata, std::string_view payload);
+void put_size(std::string& out, std::size_t at, std::size_t size);  // over four bytes
+template <class Text>
+void append_batched(std::string& batch, SingleMessageMetadataOf<Text> metadata, std::string_view payload) {
+  metadata.payload_size = static_cast<std::int32_t>(payload.size());
+  const std::size_t at = batch.size();
+  batch.append(sizeof(std::uint32_t), '\0');
+  append_message(batch, metadata);
+  put_size(batch, at, batch.size() - at - sizeof(std::uint32_t));
+  batch.append(payload);
+}
 // `count` as the metadata of the entry says. Errors: corrupt.
 Result<std::vector<BatchedMessage>> read_batch(std::string_view batch, std::int32_t count);
 

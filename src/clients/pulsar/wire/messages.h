@@ -44,14 +44,17 @@ enum class ServerError : std::int32_t {
   producer_fenced = 25,
 };
 
-struct KeyValue {
-  std::string key, value;
+// Text: std::string, or std::string_view where the bytes outlive it.
+template <class Text>
+struct KeyValueOf {
+  Text key, value;
   template <class V>
   void fields(V& v) {
     v(1, key), v(2, value);
   }
-  bool operator==(const KeyValue&) const = default;
+  bool operator==(const KeyValueOf&) const = default;
 };
+using KeyValue = KeyValueOf<std::string>;
 
 struct MessageIdData {
   std::uint64_t ledger_id = 0, entry_id = 0;
@@ -92,14 +95,15 @@ struct MessageMetadata {
   bool operator==(const MessageMetadata&) const = default;
 };
 
-struct SingleMessageMetadata {
-  std::vector<KeyValue> properties;
-  std::optional<std::string> partition_key;
+template <class Text>
+struct SingleMessageMetadataOf {
+  std::vector<KeyValueOf<Text>> properties;
+  std::optional<Text> partition_key;
   std::int32_t payload_size = 0;
   std::optional<bool> compacted_out;
   std::optional<std::uint64_t> event_time;
   std::optional<bool> partition_key_b64_encoded;
-  std::optional<std::string> ordering_key;
+  std::optional<Text> ordering_key;
   std::optional<std::uint64_t> sequence_id;
   std::optional<bool> null_value;
   template <class V>
@@ -107,8 +111,10 @@ struct SingleMessageMetadata {
     v(1, properties), v(2, partition_key), v(3, payload_size), v(4, compacted_out), v(5, event_time);
     v(6, partition_key_b64_encoded), v(7, ordering_key), v(8, sequence_id), v(9, null_value);
   }
-  bool operator==(const SingleMessageMetadata&) const = default;
+  bool operator==(const SingleMessageMetadataOf&) const = default;
 };
+using SingleMessageMetadata = SingleMessageMetadataOf<std::string>;
+using SingleMessageMetadataSeen = SingleMessageMetadataOf<std::string_view>;
 
 struct FeatureFlags {
   bool supports_auth_refresh = true;

@@ -8,7 +8,7 @@
 //     template <class V> void fields(V& v) { v(1, key), v(2, value); }
 //   };
 //
-// Members: bool, integers, enumerations, std::string (text or bytes), other messages, std::optional and std::vector of these. A plain
+// Members: bool, integers, enumerations, std::string (text or bytes; std::string_view: where it lies), other messages, std::optional and std::vector of these. A plain
 // member is always written; an optional one where it is there. Unknown fields are skipped, a missing one keeps what the struct has.
 //
 // Threads: pure functions. Time: linear in the bytes times the number of fields.
@@ -53,6 +53,22 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
+template <class T>
+inline constexpr bool is_text = std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>;
+
+// What write() appends, with its size in front.
+template <class Write>
+void put_sized(std::string& out, Write write) {
+  const std::size_t at = out.size();
+  out.push_back('\0');
+  write();
+  const std::size_t size = out.size() - at - 1;
+  if (size < 0x80) return void(out[at] = static_cast<char>(size));
+  std::string varint;
+  put_varint(varint, size);
+  out.replace(at, 1, varint);
+}
+
 enum WireType : std::uint32_t { varint_type = 0, fixed64_type = 1, bytes_type = 2, fixed32_type = 5 };
 
 class Writer {
@@ -65,16 +81,14 @@ class Writer {
       if (member) (*this)(number, *member);
     } else if constexpr (is_vector<T>) {
       for (auto& one : member) (*this)(number, one);
-    } else if constexpr (std::is_same_v<T, std::string>) {
+    } else if constexpr (is_text<T>) {
       put_bytes(number, member);
     } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
       put_varint(out_, number << 3 | varint_type);
       put_varint(out_, static_cast<std::uint64_t>(static_cast<std::int64_t>(member)));
     } else {
-      std::string inner;
-      Writer writer(inner);
-      member.fields(writer);
-      put_bytes(number, inner);
+      put_varint(out_, number << 3 | bytes_type);
+      put_sized(out_, [&] { member.fields(*this); });
     }
   }
 
@@ -118,7 +132,7 @@ class Reader {
         }
       }
       read(member.emplace_back());
-    } else if constexpr (std::is_same_v<T, std::string>) {
+    } else if constexpr (is_text<T>) {
       if (type_ != bytes_type) return void(in_.bad = true);
       member = in_.bytes();
     } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
