@@ -104,8 +104,13 @@ void QueuedSink::write(std::string_view line) {
 }
 
 Result<void> QueuedSink::flush(Deadline deadline) {
+  const auto done = [](const State& it) { return it.waiting.empty() && !it.writing; };
   auto state = state_.lock();
-  if (state.wait(deadline, [](const State& it) { return it.waiting.empty() && !it.writing; })) return {};
+  if (!done(*state)) {
+    state->hurried = true;
+    state_.notify_all();
+  }
+  if (state.wait(deadline, done)) return {};
   return fail(Code::deadline, "LogFlush", "log lines still wait to be written");
 }
 
@@ -117,8 +122,15 @@ void QueuedSink::run() {
   for (bool stopping = false; !stopping;) {
     {
       auto state = state_.lock();
+      if (state->writing) {
+        const auto must_go_on = [](const State& it) { return it.stopping || it.hurried; };
+        state.wait(Deadline::in(options_.rest), must_go_on);
+      }
       state->writing = false;
-      if (state->waiting.empty()) state_.notify_all();  // flush() may be waiting for it
+      if (state->waiting.empty()) {
+        state->hurried = false;
+        state_.notify_all();  // flush() may be waiting for it
+      }
       state.wait(Deadline::never(), [](const State& it) { return it.stopping || !it.waiting.empty(); });
       stopping = state->stopping;
       lines.clear();

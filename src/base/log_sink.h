@@ -61,6 +61,8 @@ class FdSink final : public LogSink {
 
 struct QueuedSinkOptions {
   std::size_t bytes_max = 4 << 20;  // lines that wait; beyond it lines are dropped
+  std::chrono::milliseconds rest{
+      10};  // after it wrote, the thread lets lines gather for so long; 0: it writes each at once
 };
 
 class QueuedSink final : public LogSink {
@@ -77,7 +79,8 @@ class QueuedSink final : public LogSink {
  private:
   struct State {
     std::string waiting;
-    bool writing = false;
+    bool writing = false;  // or at rest
+    bool hurried = false;  // flush() waits
     bool stopping = false;
     std::uint64_t dropped = 0;
     std::uint64_t dropped_told = 0;

@@ -33,6 +33,7 @@ class Gate final : public LogSink {
     state_.lock().wait(Deadline::never(), [](const State& it) { return it.waiting > 0; });
   }
   std::string written() const { return state_.lock()->written; }
+  int calls() const { return state_.lock()->waiting; }
 
  private:
   struct State {
@@ -73,6 +74,20 @@ TEST(QueuedSink, never_lets_a_caller_wait_for_a_stuck_writer_and_tells_what_was_
   ASSERT_TRUE(sink.flush(Deadline::in(60s)));
   EXPECT_THAT(gate.written(), HasSubstr("first\n" + line + "\n" + line + "\n{\"time\":"));
   EXPECT_THAT(gate.written(), HasSubstr(R"("count":3})"));
+}
+
+TEST(QueuedSink, writes_a_line_at_once_and_those_that_follow_together) {
+  ManualClock clock;
+  Gate gate;
+  QueuedSink sink(clock, gate, {.rest = 1h});
+  sink.write("alone\n");
+  gate.wait_for_a_caller();
+  gate.open();
+  sink.write("two\n");
+  sink.write("three\n");
+  ASSERT_TRUE(sink.flush(Deadline::in(60s)));
+  EXPECT_EQ(gate.written(), "alone\ntwo\nthree\n");
+  EXPECT_EQ(gate.calls(), 2);
 }
 
 TEST(QueuedSink, writes_what_waits_when_it_goes) {
