@@ -7,7 +7,7 @@
 //   cpu_us/…                  microseconds of the client's CPU a message in the same runs
 //   mock/produce              against tests/support/scripted_broker on the other core: client and caller on one core
 //
-// pulsar-perf's first eight seconds (loading, compiling) are left out of its figures, then five are measured, by the broker's counters;
+// pulsar-perf's first eight seconds (loading, compiling) are left out of its figures, then four are measured, by the broker's counters;
 // of ours it is one second, then three.
 //
 //   pulsar [mock] [produce] [consume] [consume/1K]…     a broker is started for it, and ended

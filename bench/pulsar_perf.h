@@ -25,7 +25,7 @@ class PerfBroker {
 
   // A topic whose messages stay, though nobody has subscribed.
   void keep(const std::string& topic) const;
-  // Runs it on the topic for thirteen seconds, of which the last five count. With a subscription what that was given counts, else what
+  // Runs it on the topic for twelve seconds, of which the last four count. With a subscription what that was given counts, else what
   // the topic took.
   Rate perf(const std::string& arguments, const std::string& topic, const std::string& subscription = {}) const;
 
