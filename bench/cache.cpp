@@ -43,7 +43,7 @@ struct Value {
   char bytes[64];
 };
 struct KeyHash {
-  std::size_t operator()(const Key& key) const { return hash_bytes({key.text, sizeof key.text}, 7); }
+  std::size_t operator()(const Key& key) const { return hash_bytes({key.text, sizeof key.text}, HashSeed(7)); }
   static std::size_t hash(const Key& key) { return KeyHash{}(key); }
   static bool equal(const Key& a, const Key& b) { return a == b; }
 };

@@ -73,7 +73,7 @@ bool Arena::open(std::uint32_t slot) {
     const Ref ref = first(index) + i * slot / 8;
     Entry* entry = at<Entry>(ref);
     entry->deadline.store(page.free, std::memory_order_relaxed);
-    entry->state.store(0, std::memory_order_relaxed);
+    entry->shape.store(0, std::memory_order_relaxed);
     page.free = ref;
   }
   ++open_;
@@ -87,7 +87,7 @@ void Arena::give(Ref ref) {
   Page& page = pages_[index];
   Entry* entry = at<Entry>(ref);
   entry->deadline.store(page.free, std::memory_order_relaxed);
-  entry->state.store(0, std::memory_order_relaxed);
+  entry->shape.store(0, std::memory_order_relaxed);
   if (page.free == 0 && !page.detached) link(index);
   page.free = ref;
   if (--page.taken == 0) give_back(index);

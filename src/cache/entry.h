@@ -2,19 +2,22 @@
 //
 // How an entry lies in memory:
 //
-//   entry  = deadline(4) state(4) sizes(4) key pad8 [extras] value
-//   sizes  = key bytes (12 bits) | value bytes (20 bits)
-//   state  = use (21 bits, see reuse.h) | flags
+//   entry  = deadline(4) used(4) shape(4) key pad8 [extras] value
+//   used   = what the policy remembers (see use.h), but for `kept`, which is a flag
+//   shape  = key bytes (11 bits) | value bytes (12 bits) | flags (9 bits)
 //   value  = the bytes, or {pointer, bytes} where flag `boxed` is set
 //
-// Twelve bytes stand before the key, always, so that a look-up compares it without a further look at the state; extras exist
-// only in entries that use them. Everything but deadline and state is immutable from the moment the entry can be found until no reader can see it any more.
+// Twelve bytes stand before the key, always, so that a look-up compares it without a further look at the shape; extras exist
+// only in entries that use them. From the moment the entry can be found until no reader can see it any more, this changes: deadline
+// (sliding entries) and used, by plain stores of readers, of which the last one holds; and the flags `live` (cleared by the writer) and `kept`.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#include "cache/use.h"
 
 namespace chaveiro::cache {
 
@@ -35,30 +38,39 @@ struct Box {
 
 struct Entry {
   enum Flag : std::uint32_t {
-    live = 1U << 21,
-    pinned = 1U << 22,
-    extras = 1U << 23,
-    boxed = 1U << 24,
-    sliding = 1U << 25,
-    tagged = 1U << 26,
-    softened = 1U << 27,
-    endless = 1U << 28,
+    live = 1U << 23,
+    kept = 1U << 24,
+    pinned = 1U << 25,
+    extras = 1U << 26,
+    boxed = 1U << 27,
+    sliding = 1U << 28,
+    tagged = 1U << 29,
+    softened = 1U << 30,
+    endless = 1U << 31,
   };
+  static constexpr std::uint32_t key_bits = 11, value_bits = 12;
   static constexpr std::size_t key_at = 12;
   static constexpr std::size_t key_max = 1984;
   static constexpr std::size_t inline_max = 2048;  // larger entries keep their value outside, in a box
 
   std::atomic<std::uint32_t> deadline;  // in a free slot: the next free one
-  std::atomic<std::uint32_t> state;
-  std::uint32_t sizes;
+  std::atomic<std::uint32_t> used;
+  std::atomic<std::uint32_t> shape;
 
   static constexpr std::size_t bytes_for(std::size_t key, std::size_t value, bool with_extras) {
     return after_key(key) + (with_extras ? sizeof(Extras) : 0) + ((value + 7) & ~std::size_t{7});
   }
   static constexpr std::size_t after_key(std::size_t key) { return (key_at + key + 7) & ~std::size_t{7}; }
-  std::uint32_t flags() const { return state.load(std::memory_order_relaxed); }
-  std::size_t key_bytes() const { return sizes & 0xFFF; }
-  std::size_t value_bytes() const { return sizes >> 12; }
+  std::uint32_t flags() const { return shape.load(std::memory_order_relaxed); }
+  static std::uint32_t sizes(std::size_t key, std::size_t value) {
+    return static_cast<std::uint32_t>(key | value << key_bits);
+  }
+  std::size_t key_bytes() const { return flags() & ((1U << key_bits) - 1); }
+  std::size_t value_bytes() const { return flags() >> key_bits & ((1U << value_bits) - 1); }
+  Use use(std::uint32_t flags) const {
+    return {used.load(std::memory_order_relaxed) | ((flags & kept) != 0 ? Use::kept_bit : 0)};
+  }
+  void use(Use now) { used.store(now.bits & ~Use::kept_bit, std::memory_order_relaxed); }
   const char* at(std::size_t offset) const { return reinterpret_cast<const char*>(this) + offset; }
   char* at(std::size_t offset) { return reinterpret_cast<char*>(this) + offset; }
   std::string_view key() const { return {at(key_at), key_bytes()}; }
@@ -87,6 +99,7 @@ struct Entry {
   }
 };
 static_assert(sizeof(Entry) == 12);
+static_assert(Entry::key_max < 1U << Entry::key_bits && Entry::inline_max < 1U << Entry::value_bits);
 
 // The value's bytes, wherever they lie.
 inline std::string_view content(const Entry& entry, std::uint32_t flags) {

@@ -28,7 +28,7 @@ struct EpochsExit {
       stripes_taken.fetch_and(~(1ULL << reader->stripe), std::memory_order_acq_rel);
     reader->stripe = Epochs::own_stripes;
     reader->taken.store(false, std::memory_order_release);
-    Epochs::mine_ = nullptr;
+    Epochs::mine_ = Epochs::quick_ = nullptr;
   }
 };
 
@@ -55,6 +55,7 @@ Epochs::Reader& Epochs::enrol() {
   }
   at_exit.reader = mine;
   mine_ = mine;
+  if (asymmetric_ && mine->stripe < own_stripes) quick_ = mine;
   return *mine;
 }
 

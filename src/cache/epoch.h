@@ -4,6 +4,8 @@
 // unlinked something stamps it, and once every reader that was inside at that moment has left, it is free. A reader pays two
 // plain stores to a line of its own: the ordering that this needs is forced by the writer, once a batch, with membarrier(2).
 //
+// Section is a stay of any length; Glance is one that ends before the function does that began it, and costs half.
+//
 // There is one Epochs for the process, because a thread is either reading or not, whichever cache it reads.
 //
 // Threads: any. Sections nest. A section may be held for long; it then holds back what is unlinked meanwhile.
@@ -36,15 +38,25 @@ class Epochs {
     return *reader;
   }
 
+  // For a look that may go the short way: a thread that has a stripe of its own and need not pay for the order; else null.
+  static Reader* quick() { return quick_; }
+  static bool outside(const Reader& reader) { return reader.since.load(std::memory_order_relaxed) == 0; }
+  static void begin_quick(Reader& reader) {
+    reader.since.store(now_.load(std::memory_order_acquire), std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  static void end(Reader& reader) { reader.since.store(0, std::memory_order_release); }
+
   static void enter(Reader& reader) {
-    if (reader.depth++ == 0) {
-      const std::uint64_t epoch = now_.load(std::memory_order_acquire);
-      if (asymmetric_) {
-        reader.since.store(epoch, std::memory_order_release);
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-      } else {
-        reader.since.exchange(epoch, std::memory_order_seq_cst);
-      }
+    if (reader.depth++ == 0) begin(reader);
+  }
+  static void begin(Reader& reader) {
+    const std::uint64_t epoch = now_.load(std::memory_order_acquire);
+    if (asymmetric_) [[likely]] {
+      reader.since.store(epoch, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+      reader.since.exchange(epoch, std::memory_order_seq_cst);
     }
   }
   static void leave(Reader& reader) {
@@ -61,6 +73,7 @@ class Epochs {
   friend struct EpochsExit;
 
   static inline constinit thread_local Reader* mine_ = nullptr;
+  static inline constinit thread_local Reader* quick_ = nullptr;
   static inline constinit std::atomic<std::uint64_t> now_{1};
   static const bool asymmetric_;
 };
@@ -76,6 +89,23 @@ class Section {
 
  private:
   Epochs::Reader* reader_;
+};
+
+// The same for one look: no Section and no other Glance may begin inside and outlive it.
+class Glance {
+ public:
+  [[gnu::always_inline]] Glance() : reader_(&Epochs::self()), before_(reader_->since.load(std::memory_order_relaxed)) {
+    if (before_ == 0) [[likely]]
+      Epochs::begin(*reader_);
+  }
+  [[gnu::always_inline]] ~Glance() { reader_->since.store(before_, std::memory_order_release); }
+  Glance(const Glance&) = delete;
+  Glance& operator=(const Glance&) = delete;
+  Epochs::Reader& reader() const { return *reader_; }
+
+ private:
+  Epochs::Reader* reader_;
+  std::uint64_t before_;
 };
 
 }  // namespace chaveiro::cache

@@ -68,7 +68,7 @@ class View {
   friend class Memory;
   struct Nothing {};
   View(MemoryCore& core, std::string_view key) {
-    const auto [entry, flags] = core.look(key, core.hash(key), section_.reader());
+    const auto [entry, flags, plain] = core.look(key, core.hash(key), section_.reader());
     if (entry == nullptr) return;
     found_ = true;
     stale_ = core.stale(*entry);
@@ -108,9 +108,22 @@ class Memory {
   bool get(KeySeen key, V& out)
     requires(!Traits::boxed)
   {
-    Section section;
     const std::string_view bytes = bytes_of(key);
-    return copy(core_.look<equal_keys>(bytes, core_.hash(bytes), section.reader(), reach), out);
+    if constexpr (in_place) {
+      Epochs::Reader* const reader = Epochs::quick();
+      if (reader != nullptr && Epochs::outside(*reader)) [[likely]] {
+        Epochs::begin_quick(*reader);
+        const std::uint64_t hash = core_.hash(bytes);
+        const Entry* const entry = core_.template first<equal_keys>(bytes, hash);
+        if (entry == nullptr || !core_.as_before(*entry)) [[unlikely]]
+          return finish(bytes.data(), out, entry, hash, *reader);
+        core_.count_hit(*reader);
+        std::memcpy(&out, entry->at(Entry::after_key(sizeof(K))), sizeof(V));
+        Epochs::end(*reader);
+        return true;
+      }
+    }
+    return get_guarded(bytes, out);
   }
   std::optional<V> get(KeySeen key)
     requires(std::copyable<V>)
@@ -137,7 +150,7 @@ class Memory {
   }
   // A read of this key will follow: its line of the index is on its way from now on.
   void expect(KeySeen key) const {
-    const Section section;
+    const Glance glance;
     core_.prefetch_line(core_.hash(bytes_of(key)));
   }
   // Reads all, their waits for memory overlapping. out[i] is written where the answer's bit i is set; at most 64 keys.
@@ -147,11 +160,11 @@ class Memory {
     constexpr std::size_t most = 64;
     const std::size_t count = std::min({keys.size(), out.size(), most});
     std::uint64_t hashes[most], found = 0;
-    Section section;
+    const Glance glance;
     for (std::size_t i = 0; i < count; ++i) core_.prefetch_line(hashes[i] = core_.hash(bytes_of(keys[i])));
     for (std::size_t i = 0; i < count; ++i) core_.prefetch_entry(hashes[i]);
     for (std::size_t i = 0; i < count; ++i) {
-      if (copy(core_.look<equal_keys>(bytes_of(keys[i]), hashes[i], section.reader(), reach), out[i]))
+      if (copy(core_.look<equal_keys>(bytes_of(keys[i]), hashes[i], glance.reader()), out[i]))
         found |= std::uint64_t{1} << i;
     }
     return found;
@@ -203,9 +216,6 @@ class Memory {
   void validate() const { core_.validate(); }
 
  private:
-  // Of an entry without extras, where the types tell.
-  static constexpr std::size_t reach =
-      Traits::flat && !std::same_as<K, std::string> ? Entry::bytes_for(sizeof(K), sizeof(V), false) : 128;
   static constexpr bool equal_keys = !std::same_as<K, std::string>;
   // No value is so large that it gets a box.
   static constexpr bool in_place =
@@ -218,9 +228,27 @@ class Memory {
     return {reinterpret_cast<const char*>(&key), sizeof(T)};
   }
 
+  [[gnu::noinline]] bool get_guarded(std::string_view key, V& out) {
+    const Glance glance;
+    return copy(core_.look<equal_keys>(key, core_.hash(key), glance.reader()), out);
+  }
+  // What is left of a get() that did not go the short way to its end.
+  [[gnu::noinline]] bool finish(const char* key, V& out, const Entry* entry, std::uint64_t hash,
+                                Epochs::Reader& reader) {
+    if (entry == nullptr) entry = core_.template find<equal_keys>({key, sizeof(K)}, hash);
+    const bool hit = copy(core_.settle(entry, hash, reader), out);
+    Epochs::end(reader);
+    return hit;
+  }
   [[gnu::always_inline]] static bool copy(MemoryCore::Found found, V& out) {
-    const auto [entry, flags] = found;
+    const auto [entry, flags, plain] = found;
     if (entry == nullptr) return false;
+    if constexpr (in_place) {
+      if (plain) [[likely]] {
+        std::memcpy(&out, entry->at(Entry::after_key(sizeof(K))), sizeof(V));
+        return true;
+      }
+    }
     if constexpr (Traits::text)
       out.assign(content(*entry, flags));
     else if constexpr (in_place)

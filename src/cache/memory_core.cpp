@@ -81,12 +81,13 @@ void MemoryCore::touch(Entry& entry, std::uint32_t flags, std::uint64_t hash, co
     if (entry.deadline.load(std::memory_order_relaxed) != deadline)
       entry.deadline.store(deadline, std::memory_order_relaxed);
   }
-  if ((flags & Use::time_mask) == model_.now()) return;
-  const Use before{flags & Use::mask}, use = model_.touch(before, hash, before.kept(), reader);
-  // Lost to another reader or to the writer that takes it away: both is fine.
-  if (entry.state.compare_exchange_strong(flags, (flags & ~Use::mask) | use.bits, std::memory_order_relaxed) &&
-      use.kept() && !before.kept()) {
-    store(hash).kept_one_more();
+  const Use before = entry.use(flags);
+  if (before.last() == model_.now()) return;
+  const Use use = model_.touch(before, hash, before.kept(), reader);
+  entry.use(use);  // lost to another reader's: fine
+  if (use.kept() && !before.kept()) {
+    const std::uint32_t then = entry.shape.fetch_or(Entry::kept, std::memory_order_relaxed);
+    if ((then & (Entry::kept | Entry::live)) == Entry::live) store(hash).kept_one_more();
   }
 }
 
@@ -115,13 +116,13 @@ std::optional<Micros> MemoryCore::left(const Entry& entry) const {
 Stored MemoryCore::put(std::string_view key, std::string_view value, Box box, const PutOptions& options) {
   const std::uint64_t hash = this->hash(key);
   {
-    const Section section;
+    const Glance glance;
     prefetch_line(hash);
   }
   Item item{.key = key, .value = value, .box = box};
   item.ttl = ticks(options.ttl.value_or(options_.ttl));
   if (item.ttl > 1 && options_.jitter > 0) {
-    const std::uint64_t dice = hashing::fold(dice_.load(std::memory_order_relaxed) ^ hash, seed_ | 1);
+    const std::uint64_t dice = hashing::fold(dice_.load(std::memory_order_relaxed) ^ hash, seed_.c);
     dice_.store(dice, std::memory_order_relaxed);
     const double share = options_.jitter * static_cast<double>(dice >> 11) * 0x1p-53;
     item.ttl = std::max(1U, item.ttl - static_cast<std::uint32_t>(item.ttl * std::min(share, 1.0)));
@@ -144,7 +145,7 @@ Stored MemoryCore::put(std::string_view key, std::string_view value, Box box, co
     item.value = {};
   }
   Epochs::Reader& self = Epochs::self();
-  ReuseModel::count(self, model_.stripe(self).inserts);
+  ReuseModel::count(self, model_.tally(self).inserts);
   return changing(store(hash), Store::Telling::by_copy, [&](Store& store) { return store.put(item, hash, self); });
 }
 

@@ -72,25 +72,47 @@ class MemoryCore {
   struct Found {
     const Entry* entry;  // null: a miss
     std::uint32_t flags;
+    bool plain;  // nothing stands between key and value
   };
-  // The entry that holds now. Inside a Section. `equal`: all keys have the same size.
+  // The entry that holds now. Inside a Section or a Glance. `equal`: all keys have the same size.
   template <bool equal = false>
-  [[gnu::always_inline]] Found look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader,
-                                    std::size_t reach = 128) {
-    const Entry* const entry = store(hash).find<equal>(key, hash, reach);
-    ReuseModel::Stripe& stripe = model_.stripe(reader);
+  [[gnu::always_inline]] Found look(std::string_view key, std::uint64_t hash, const Epochs::Reader& reader) {
+    return settle(store(hash).find<equal>(key, hash), hash, reader);
+  }
+  // The two halves of look(): to find it, and to see whether it holds.
+  template <bool equal = false>
+  [[gnu::always_inline]] const Entry* find(std::string_view key, std::uint64_t hash) const {
+    return store(hash).find<equal>(key, hash);
+  }
+  [[gnu::always_inline]] Found settle(const Entry* entry, std::uint64_t hash, const Epochs::Reader& reader) {
+    ReuseModel::Tally& tally = model_.tally(reader);
     if (entry != nullptr) [[likely]] {
       const std::uint32_t flags = entry->flags();
-      const std::uint32_t odd =
-          ((flags ^ model_.now()) & Use::time_mask) | (flags & (Entry::tagged | std::uint32_t{Entry::sliding}));
-      if (!entry->expired(flags, now()) && (odd == 0 || heed(const_cast<Entry&>(*entry), flags, hash, reader)))
-          [[likely]] {
-        ReuseModel::count(reader, stripe.hits);
-        return {entry, flags};
+      const std::uint32_t used = entry->used.load(std::memory_order_relaxed);
+      if (!entry->expired(flags, now())) [[likely]] {
+        const bool plain = (flags & special) == 0;
+        if ((plain && ((used ^ model_.now()) & Use::time_mask) == 0) ||
+            heed(const_cast<Entry&>(*entry), flags, hash, reader)) {
+          ReuseModel::count(reader, tally.hits);
+          return {entry, flags, plain};
+        }
       }
     }
-    ReuseModel::count(reader, stripe.misses);
-    return {nullptr, 0};
+    ReuseModel::count(reader, tally.misses);
+    return {nullptr, 0, false};
+  }
+  // Most hits: the first candidate is the one, it holds, and this use of it tells the policy nothing new.
+  template <bool equal = false>
+  [[gnu::always_inline]] const Entry* first(std::string_view key, std::uint64_t hash) const {
+    return store(hash).first<equal>(key, hash);
+  }
+  [[gnu::always_inline]] bool as_before(const Entry& entry) const {
+    return static_cast<std::int32_t>(now() - entry.deadline.load(std::memory_order_relaxed)) < 0 &&
+           (entry.flags() & special) == 0 &&
+           ((entry.used.load(std::memory_order_relaxed) ^ model_.now()) & Use::time_mask) == 0;
+  }
+  [[gnu::always_inline]] void count_hit(const Epochs::Reader& quick) {
+    ReuseModel::count_own(model_.tally(quick).hits);
   }
   bool stale(const Entry& entry) const {
     return (entry.flags() & Entry::softened) != 0 && static_cast<std::int32_t>(now() - entry.more().soft_deadline) >= 0;
@@ -128,6 +150,7 @@ class MemoryCore {
   std::size_t value_max() const { return options_.bytes / shards_.size() / 8; }
 
  private:
+  static constexpr std::uint32_t special = Entry::tagged | std::uint32_t{Entry::sliding} | Entry::extras;
   static constexpr Micros tick_length = std::chrono::milliseconds{10};
   // One for each 256 bytes of the budget, in these bounds; of memory from the first tag on.
   static constexpr std::size_t tag_cells_min = 256, tag_cells_max = 65'536;
@@ -152,7 +175,7 @@ class MemoryCore {
 
   // Read by every look-up, written (nearly) never.
   std::array<Store*, 1 << Store::shard_bits_max> direct_{};
-  std::uint64_t seed_;
+  HashSeed seed_;
   alignas(64) std::atomic<std::uint32_t> tick_{0};
   alignas(64) ReuseModel model_;
   std::vector<std::unique_ptr<Store>> shards_;

@@ -42,12 +42,10 @@ Use ReuseModel::fresh(std::uint64_t hash, bool keep) {
 
 ReuseModel::Totals ReuseModel::totals() const {
   Totals sum;
-  for (const auto& slot : stripes_) {
-    if (const Stripe* stripe = slot.load(std::memory_order_acquire)) {
-      sum.hits += stripe->hits.load(std::memory_order_relaxed);
-      sum.misses += stripe->misses.load(std::memory_order_relaxed);
-      sum.inserts += stripe->inserts.load(std::memory_order_relaxed);
-    }
+  for (const Tally& tally : tallies_) {
+    sum.hits += tally.hits.load(std::memory_order_relaxed);
+    sum.misses += tally.misses.load(std::memory_order_relaxed);
+    sum.inserts += tally.inserts.load(std::memory_order_relaxed);
   }
   return sum;
 }

@@ -36,7 +36,6 @@ class ReuseModel {
 
   // Written by one thread (or, for the last, by all that have none of their own), read by learn().
   struct alignas(128) Stripe {
-    std::atomic<std::uint64_t> hits{0}, misses{0}, inserts{0};
     Table used{}, seen{}, seen_ghost{};
     std::atomic<std::uint64_t> residents_seen{0}, ghosts_seen{0};
   };
@@ -46,6 +45,11 @@ class ReuseModel {
   ReuseModel(const ReuseModel&) = delete;
   ReuseModel& operator=(const ReuseModel&) = delete;
 
+  struct alignas(64) Tally {
+    std::atomic<std::uint64_t> hits{0}, misses{0}, inserts{0};
+  };
+
+  Tally& tally(const Epochs::Reader& reader) { return tallies_[reader.stripe]; }
   Stripe& stripe(const Epochs::Reader& reader) {
     Stripe* mine = stripes_[reader.stripe].load(std::memory_order_acquire);
     if (mine == nullptr) [[unlikely]]
@@ -53,9 +57,13 @@ class ReuseModel {
     return *mine;
   }
   template <class Counter>
+  static void count_own(Counter& counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  template <class Counter>
   static void count(const Epochs::Reader& reader, Counter& counter) {
-    if (reader.stripe < Epochs::own_stripes) {
-      counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (reader.stripe < Epochs::own_stripes) [[likely]] {
+      count_own(counter);
     } else {
       counter.fetch_add(1, std::memory_order_relaxed);
     }
@@ -105,6 +113,7 @@ class ReuseModel {
   std::atomic<std::uint32_t> span_{1};  // residents, in units
   std::array<std::array<std::atomic<float>, bins + 1>, groups> worth_;
   std::array<std::atomic<Stripe*>, Epochs::own_stripes + 1> stripes_{};
+  std::array<Tally, Epochs::own_stripes + 1> tallies_;
   Duel duel_;
 
   std::mutex learning_;  // everything below

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t far_away = 1U << 30;  // 124 days: an endless entry is told by its flag when that has passed
 constexpr std::uint32_t wheel_shift = 4;      // a page is looked through at most once in 16 ticks (160 ms)
 
-std::uint32_t page_bytes_for(std::size_t budget) { return budget >= (std::size_t{8} << 20) ? 16'384 : 4'096; }
+std::uint32_t page_bytes_for(std::size_t budget) { return budget >= (std::size_t{3} << 20) ? 16'384 : 4'096; }
 
 }  // namespace
 
@@ -51,13 +51,18 @@ std::size_t Store::weight_of(const Entry& entry, std::uint32_t flags) const {
 
 float Store::worth(const Entry& entry, std::uint32_t flags) const {
   const std::size_t bytes = 12 + entry.key_bytes() + entry.value_bytes() + weight_of(entry, flags);
-  return model_.worth(Use{flags & Use::mask}, too_many_kept()) / static_cast<float>(bytes);
+  return model_.worth(entry.use(flags), too_many_kept()) / static_cast<float>(bytes);
+}
+
+const Entry* Store::search(std::string_view key, std::uint64_t hash) const {
+  const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) { return same(*index_.at(at), key); });
+  return ref == 0 ? nullptr : arena_.at<Entry>(ref);
 }
 
 // Put, remove, clear ---------------------------------------------------------------------------------------------------
 
 Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& writer) {
-  __builtin_prefetch(index_.line_of(hash << shard_bits_max));
+  __builtin_prefetch(&index_.home(hash << shard_bits_max));
   __builtin_prefetch(ghosts_.line(hash));
   const bool with_extras = item.soft != 0 || item.sliding || item.weight != 0 || item.tags[0] != 0;
   const std::size_t value = item.box.object != nullptr ? sizeof(Box) : item.value.size();
@@ -92,7 +97,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
 
   // What is known already is written while the index line is on its way from memory.
   Entry* entry = new (arena_.at<Entry>(ref)) Entry;
-  std::uint32_t flags = Entry::live;
+  std::uint32_t flags = Entry::live | Entry::sizes(item.key.size(), value);
   if (with_extras) flags |= Entry::extras;
   if (item.pinned) flags |= Entry::pinned;
   if (item.box.object != nullptr) flags |= Entry::boxed;
@@ -102,24 +107,23 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   if (item.ttl == 0) flags |= Entry::endless;
   const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
   entry->deadline.store(tick + (item.ttl == 0 ? far_away : item.ttl), std::memory_order_relaxed);
-  entry->sizes = static_cast<std::uint32_t>(item.key.size() | value << 12);
   if (with_extras) {
     Extras extras{tick + item.soft, item.sliding ? item.ttl : 0, item.weight, item.stamp, {}};
     std::copy(std::begin(item.tags), std::end(item.tags), std::begin(extras.tags));
     std::memcpy(entry->at(Entry::after_key(item.key.size())), &extras, sizeof extras);
   }
   std::memcpy(entry->at(Entry::key_at), item.key.data(), item.key.size());
-  char* const to = const_cast<char*>(entry->value(flags).data());
+  char* const to = entry->at(entry->value_at(flags, item.key.size()));
   if (item.box.object != nullptr) {
     std::memcpy(to, &item.box, sizeof item.box);
   } else if (value > 0) {
     std::memcpy(to, item.value.data(), value);
   }
 
-  const Ref before = index_.find(hash << shard_bits_max, [&](Ref at) { return same(at, item.key); });
+  const Ref before = index_.find(hash << shard_bits_max, [&](Ref at) { return same(*index_.at(at), item.key); });
   Use use;
   if (before != 0) {
-    use = Use{arena_.at<Entry>(before)->flags() & Use::mask};
+    use = arena_.at<Entry>(before)->use(arena_.at<Entry>(before)->flags());
   } else {
     if (settings_.entries != 0) {
       while (entries_ >= settings_.entries && evict_one(writer)) {}
@@ -134,8 +138,9 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
     }
   }
 
-  entry->state.store(flags | use.bits, std::memory_order_relaxed);
-  if (use.kept()) kept_one_more();
+  entry->use(use);
+  if (use.kept()) flags |= Entry::kept, kept_one_more();
+  entry->shape.store(flags, std::memory_order_relaxed);
 
   payload_ += item.key.size() + (item.box.object != nullptr ? item.box.bytes : value);
   outside_ += item.box.bytes + item.weight;
@@ -153,7 +158,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
 }
 
 bool Store::remove(std::string_view key, std::uint64_t hash, Cause cause) {
-  const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) { return same(at, key); });
+  const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) { return same(*index_.at(at), key); });
   if (ref == 0) return false;
   const Entry* entry = arena_.at<Entry>(ref);
   const bool was_there = !entry->expired(entry->flags(), tick_.load(std::memory_order_relaxed));
@@ -195,7 +200,7 @@ void Store::empty_cleared(std::uint32_t pages_max) {
       Entry* entry = arena_.at<Entry>(ref);
       const std::uint32_t flags = entry->flags();
       if ((flags & Entry::live) == 0) continue;
-      entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
+      entry->shape.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
       outside_ -= weight_of(*entry, flags);
       retire(ref, (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{}, nullptr);
     }
@@ -232,8 +237,8 @@ void Store::link(Ref ref, std::uint64_t hash, const Epochs::Reader& writer) {
 void Store::unlink(Ref ref, std::uint64_t hash, Cause cause) {
   Entry* entry = arena_.at<Entry>(ref);
   if (cause != Cause::replaced || hash != 0) index_.remove(hash << shard_bits_max, ref);
-  const std::uint32_t flags = entry->state.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
-  if (Use{flags & Use::mask}.kept()) kept_.fetch_sub(1, std::memory_order_relaxed);
+  const std::uint32_t flags = entry->shape.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
+  if ((flags & Entry::kept) != 0) kept_.fetch_sub(1, std::memory_order_relaxed);
   const Box box = (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{};
   payload_ -= entry->key_bytes() + (box.object != nullptr ? box.bytes : entry->value_bytes());
   if ((flags & Entry::pinned) != 0) {
@@ -256,8 +261,8 @@ void Store::tell(const Entry& entry, Box box, Cause cause) {
     gone.copy = std::make_unique<std::uint64_t[]>(bytes / 8);
     auto* const copy = new (gone.copy.get()) Entry;
     copy->deadline.store(entry.deadline.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    copy->state.store(flags, std::memory_order_relaxed);
-    copy->sizes = entry.sizes;
+    copy->use(entry.use(flags));
+    copy->shape.store(flags, std::memory_order_relaxed);
     std::memcpy(copy->at(Entry::key_at), entry.at(Entry::key_at), bytes - Entry::key_at);
     gone.entry = copy;
   }

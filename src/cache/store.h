@@ -51,7 +51,7 @@ class Store {
     std::size_t bytes;
     std::size_t bytes_max;    // what resize() may reach
     std::size_t entries = 0;  // 0: only bytes bound
-    std::uint64_t seed = 0;
+    HashSeed seed;
     std::uint32_t shard_bits = 0;  // how many of the hash chose this shard
     void (*drop)(Box) = nullptr;
     bool notify = false;
@@ -77,18 +77,29 @@ class Store {
   // The upper bits of a hash choose the shard, at most so many; the index goes by those below.
   static constexpr std::uint32_t shard_bits_max = 4;
 
-  // `reach`: bytes of an entry that will be read, as far as is known; its lines come together, not one after the other.
-  // `equal`: all keys have the same size.
+  // `equal`: all keys have the same size. The first candidate is nearly always the one; the rest of the search is elsewhere.
   template <bool equal = false>
-  [[gnu::always_inline]] const Entry* find(std::string_view key, std::uint64_t hash, std::size_t reach = 128) const {
-    const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) {
-      if (reach > 64) __builtin_prefetch(arena_.at<Entry>(at)->at(64));
-      if (reach > 72 && reach <= 128) __builtin_prefetch(arena_.at<Entry>(at)->at(reach - 1));
-      return same<equal>(at, key);
-    });
-    return ref == 0 ? nullptr : arena_.at<Entry>(ref);
+  [[gnu::always_inline]] const Entry* find(std::string_view key, std::uint64_t hash) const {
+    const Index::Line& home = index_.home(hash << shard_bits_max);
+    const std::uint32_t hits = home.places_of(Index::tag(hash << shard_bits_max));
+    if (hits != 0) [[likely]] {
+      const Entry* const entry = candidate<equal>(home, hits, key);
+      if (entry != nullptr) [[likely]]
+        return entry;
+    } else if (!home.passed()) {
+      return nullptr;
+    }
+    return search(key, hash);
   }
-  const void* line_of(std::uint64_t hash) const { return index_.line_of(hash << shard_bits_max); }
+  // The first candidate if it is the one, else null: find() knows.
+  template <bool equal = false>
+  [[gnu::always_inline]] const Entry* first(std::string_view key, std::uint64_t hash) const {
+    const Index::Line& home = index_.home(hash << shard_bits_max);
+    const std::uint32_t hits = home.places_of(Index::tag(hash << shard_bits_max));
+    return hits != 0 ? candidate<equal>(home, hits, key) : nullptr;
+  }
+  const Entry* search(std::string_view key, std::uint64_t hash) const;
+  const void* line_of(std::uint64_t hash) const { return &index_.home(hash << shard_bits_max); }
   // The first candidate's entry, for prefetching.
   const Entry* guess(std::uint64_t hash) const {
     const Ref ref = index_.find(hash << shard_bits_max, [](Ref) { return true; });
@@ -145,9 +156,16 @@ class Store {
   };
 
   template <bool equal = false>
-  [[gnu::always_inline]] bool same(Ref ref, std::string_view key) const {
-    const Entry* entry = arena_.at<Entry>(ref);
-    return (equal || entry->key_bytes() == key.size()) && equal_bytes(entry->at(Entry::key_at), key.data(), key.size());
+  [[gnu::always_inline]] static bool same(const Entry& entry, std::string_view key) {
+    return (equal || entry.key_bytes() == key.size()) && equal_bytes(entry.at(Entry::key_at), key.data(), key.size());
+  }
+  template <bool equal>
+  [[gnu::always_inline]] const Entry* candidate(const Index::Line& line, std::uint32_t hits,
+                                                std::string_view key) const {
+    const Ref ref = line.refs[static_cast<std::uint32_t>(__builtin_ctz(hits))].load(std::memory_order_acquire);
+    const Entry* const entry = index_.at(ref);
+    if (!equal) __builtin_prefetch(entry->at(64));  // its lines come together, not one after the other
+    return ref != 0 && same<equal>(*entry, key) ? entry : nullptr;
   }
   std::uint64_t hash_of(const Entry& entry) const { return hash_bytes(entry.key(), settings_.seed); }
   std::size_t weight_of(const Entry& entry, std::uint32_t flags) const;

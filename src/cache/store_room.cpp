@@ -119,7 +119,7 @@ void Store::look_around(const Epochs::Reader& writer, std::uint32_t count, Weigh
     const std::uint32_t flags = entry->flags();
     if ((flags & Entry::live) == 0) continue;
     --count;
-    model_.met(Use{flags & Use::mask}, writer, stripe);
+    model_.met(entry->use(flags), writer, stripe);
     if ((flags & Entry::pinned) != 0) continue;
     weighed(ref, entry->expired(flags, tick) ? -1.0F : worth(*entry, flags));
   }
@@ -157,7 +157,7 @@ bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
       one.ref = 0;  // used since
     if (one.ref == 0) continue;
     hashes[i] = hash_of(entry);
-    __builtin_prefetch(index_.line_of(hashes[i] << shard_bits_max));
+    __builtin_prefetch(&index_.home(hashes[i] << shard_bits_max));
     __builtin_prefetch(ghosts_.line(hashes[i]));
   }
   bool some = false;
@@ -166,7 +166,7 @@ bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
     if (ref == 0 || !valid(ref)) continue;
     const Entry& entry = *arena_.at<Entry>(ref);
     const bool expired = entry.expired(entry.flags(), tick);
-    if (!expired) ghosts_.add(hashes[i], Use{entry.flags() & Use::mask}, model_.now());
+    if (!expired) ghosts_.add(hashes[i], entry.use(entry.flags()), model_.now());
     unlink(ref, hashes[i], expired ? Cause::expired : Cause::evicted);
     some = true;
   }
@@ -201,7 +201,7 @@ bool Store::evict_one(const Epochs::Reader& writer) {
       continue;
     }
     const std::uint64_t hash = hash_of(entry);
-    if (!expired) ghosts_.add(hash, Use{entry.flags() & Use::mask}, model_.now());
+    if (!expired) ghosts_.add(hash, entry.use(entry.flags()), model_.now());
     unlink(chosen.ref, hash, expired ? Cause::expired : Cause::evicted);
     return true;
   }
@@ -230,7 +230,7 @@ bool Store::evict_page(const Epochs::Reader& writer) {
     const std::uint32_t flags = entry.flags();
     if ((flags & Entry::live) == 0 || (flags & Entry::pinned) != 0) continue;
     const std::uint64_t hash = hash_of(entry);
-    ghosts_.add(hash, Use{entry.flags() & Use::mask}, model_.now());
+    ghosts_.add(hash, entry.use(entry.flags()), model_.now());
     unlink(ref, hash, Cause::evicted);
     some = true;
   }

@@ -1,6 +1,6 @@
 // cache/use.h
 //
-// What the policies remember of an entry, 21 bits, in its state word and in its ghost: when it was last used (units of
+// What the policies remember of an entry, 21 bits, in its header and in its ghost: when it was last used (units of
 // requests, wraps), how often it was seen, whether its last two uses lay far apart, and whether the keeping policy (cache/duel.h)
 // holds it among those that stay.
 #pragma once
@@ -13,7 +13,7 @@ namespace chaveiro::cache {
 
 struct Use {
   std::uint32_t bits = 0;
-  static constexpr std::uint32_t mask = 0x1FFFFF, time_mask = 0x7FFF;
+  static constexpr std::uint32_t mask = 0x1FFFFF, time_mask = 0x7FFF, kept_bit = 1U << 15;
 
   static Use make(std::uint32_t last, std::uint32_t count, bool far, bool kept) {
     return {(last & time_mask) | static_cast<std::uint32_t>(kept) << 15 | count << 16 |
