@@ -140,7 +140,7 @@ class Memory {
   {
     Section section;
     const std::string_view bytes = bytes_of(key);
-    const auto [entry, flags] = core_.look<equal_keys>(bytes, core_.hash(bytes), section.reader(), reach);
+    const auto [entry, flags, plain] = core_.look<equal_keys>(bytes, core_.hash(bytes), section.reader());
     if (entry == nullptr) return false;
     if constexpr (Traits::text)
       fn(content(*entry, flags));
