@@ -136,6 +136,8 @@ TEST(PlatformLimits, an_admin_resets_our_buckets_and_nobody_those_of_the_regulat
   const auto shown = *world.limits->show(context_of({dir::Role::operator_}), "create_claim", 5);
   ASSERT_EQ(shown.busiest.size(), 1u);
   const std::string key = shown.busiest[0].key;
+  EXPECT_THAT(world.metrics.expose(), ::testing::HasSubstr("rate_limit_active_limiters 1\n"));
+  EXPECT_THAT(world.metrics.expose(), ::testing::Not(::testing::HasSubstr("joana"))) << "a subject is no label";
   EXPECT_EQ(world.limits->reset(context_of({dir::Role::operator_}), key).error().code, Code::forbidden);
   ASSERT_TRUE(world.limits->reset(context_of({dir::Role::admin}), key));
   EXPECT_EQ(world.noted, std::vector<std::string>{"ResetLimit"});

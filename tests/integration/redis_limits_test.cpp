@@ -12,6 +12,7 @@
 #include "clients/redis/limits_store.h"
 #include "clients/redis/official_reapply.h"
 #include "clients/redis/official_store.h"
+#include "limits/limiter.h"
 #include "limits/memory_store.h"
 #include "limits/official.h"
 #include "tests/contract/limit_property.h"
@@ -262,6 +263,29 @@ TEST_F(RedisLimits, official_buckets_are_never_passed_by_while_the_server_is_awa
   const auto refused = limits.reserve(call, Deadline::in(300ms));
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().code, Code::exhausted);
+}
+
+TEST_F(RedisLimits, nobody_hangs_on_a_server_that_stands_still) {
+  tests::RedisServer own;
+  auto client = *redis::Client::create(*redis::parse_url(own.url()));
+  ASSERT_TRUE(client->wait_ready(Deadline::in(10s)));
+  redis::LimitsStore store({}, *client, clock_);
+  redis::OfficialStore policies({}, *client, clock_);
+  Registry metrics;
+  OfficialLimits official({.category = Category::d}, policies, HmacKey("names"), clock_, Logger(), metrics);
+  const auto rules = *RuleSet::read(
+      "rules: [{name: r, per: [ip], limit: {amount: 8, period: 1h}, without_store: share}, {name: s, per: [ispb], "
+      "limit: "
+      "{amount: 8, period: 1h}}]");
+  Limiter limiter({.nodes_max = 4, .store_is_far = true}, store, rules, clock_, metrics);
+  own.freeze();
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(limiter.ask({{"ip", "x"}}, 1, soon()).allowed) << "its share";
+  EXPECT_FALSE(limiter.ask({{"ispb", "1"}}, 1, soon()).allowed);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+  EXPECT_FALSE(official.reserve({.call = {"createEntry"}, .participant = "1"}, Deadline::in(300ms)));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+  own.thaw();
 }
 
 // The line of docs/redis.md, word by word.
