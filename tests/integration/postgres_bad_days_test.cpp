@@ -151,6 +151,42 @@ TEST_F(PostgresBadDay, commits_wait_a_moment_for_a_server_that_is_gone_and_then_
   expect_whole_chain(*store);
 }
 
+// Lists, whose connections come from the pool.
+TEST_F(PostgresBadDay, lists_wait_a_moment_for_a_server_that_is_gone_and_then_are_refused_between_few_tries) {
+  const auto store = open(options_of(server.url()));
+  ASSERT_TRUE(store->commit(registration_of(1), soon()));
+  const auto list = [&](Deadline deadline) { return store->entries({.ispb = our_ispb}, {.limit = 10}, deadline); };
+  ASSERT_EQ(list(soon())->items.size(), 1u);
+  server.kill();
+  const std::uint64_t tries_before = store->pool_counts().opened;
+  const auto began = std::chrono::steady_clock::now();
+  Guarded<std::uint64_t> refused{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 20; ++i)
+    callers.emplace_back([&] {
+      while (std::chrono::steady_clock::now() - began < 2500ms) {
+        const auto answer = list(soon());
+        ASSERT_FALSE(answer);
+        EXPECT_EQ(answer.error().code, Code::unavailable) << answer.error().message;
+        *refused.lock() += 1;
+      }
+    });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_GT(*refused.lock(), 1000u);
+  EXPECT_LT(store->pool_counts().opened - tries_before, 40u) << "twenty at first, then one at a time";
+  const auto last = list(soon());
+  ASSERT_FALSE(last);
+  EXPECT_TRUE(last.error().retry_after);
+  EXPECT_EQ(list(Deadline::in(0ms)).error().code, Code::deadline);
+  server.start();
+  EXPECT_EQ(when_back([&] { return list(soon()); })->items.size(), 1u);
+  EXPECT_EQ(store->pool_counts().open, store->pool_counts().idle) << "no place was lost";
+  // A restart that is short is not noticed at all.
+  server.kill();
+  server.start();
+  EXPECT_TRUE(list(soon()));
+}
+
 TEST_F(PostgresBadDay, a_pool_that_is_used_up_says_so_and_serves_in_order) {
   Pool pool({.target = contract::target_of(server.url()), .open_max = 2, .idle_max = 2});
   {
@@ -265,6 +301,41 @@ TEST_F(PostgresBadDay, a_group_that_the_server_ends_for_a_deadlock_is_done_again
   EXPECT_EQ(used->sequence, answer->sequence);
   EXPECT_EQ(server.sql("SELECT count(*) FROM entries"), "2");
   expect_whole_chain(*store);
+}
+
+// 40001: under a stricter isolation the snapshot of a group is older than what it waits for.
+TEST_F(PostgresBadDay, a_group_that_cannot_be_serialised_is_done_again_as_a_whole_with_the_same_ids) {
+  for (const char* isolation : {"repeatable read", "serializable"}) {
+    SCOPED_TRACE(isolation);
+    server.sql("ALTER ROLE chaveiro_runtime SET default_transaction_isolation = '" + std::string(isolation) + "'",
+               "postgres");
+    const std::uint64_t first = isolation[0] == 'r' ? 10 : 20;
+    const auto store = open(options_of(server.url()));
+    ASSERT_TRUE(store->commit(registration_of(first), soon()));
+    const auto other = Connection::open(contract::target_of(server.url("postgres")), soon()).value();
+    ASSERT_TRUE(other->script("BEGIN; UPDATE state SET sequence = sequence", soon()));
+    std::vector<Change> changes{registration_of(first + 1), registration_of(first + 2), registration_of(first + 3)};
+    std::vector<Result<Committed>> answers;
+    std::thread committer([&] { answers = store->commit_all(changes, soon()); });
+    tests::wait_until("the group waits for the row of the state", [&] {
+      return server.sql(
+                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = "
+                 "'chaveiro_runtime'") == "1";
+    });
+    const std::uint64_t repeated_before = store->writer_counts().repeated;
+    EXPECT_TRUE(other->script("COMMIT", soon()));
+    committer.join();
+    EXPECT_EQ(store->writer_counts().repeated, repeated_before + 1) << "the server answered 40001";
+    ASSERT_EQ(answers.size(), 3u);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(answers[i]) << answers[i].error().message;
+      const auto used = store->request(our_ispb, {uuid_of(first + 1 + i, 9)}, soon()).value();
+      ASSERT_TRUE(used);
+      EXPECT_EQ(used->sequence, answers[i]->sequence);
+    }
+    EXPECT_EQ(server.sql("SELECT count(*) FROM entries"), isolation[0] == 'r' ? "4" : "8");
+    expect_whole_chain(*store);
+  }
 }
 
 TEST_F(PostgresBadDay, two_processes_write_side_by_side) {

@@ -34,7 +34,6 @@ Result<Pool::Lease> Pool::borrow(Deadline deadline) {
         state->idle.pop_back();
       } else {
         ++state->open;
-        ++state->opened;
       }
     }
     state_.notify_all();
@@ -45,11 +44,47 @@ Result<Pool::Lease> Pool::borrow(Deadline deadline) {
       state_.notify_all();
       continue;
     }
-    auto connection = Connection::open(options_.target, deadline);
-    if (connection) return Lease(*this, *std::move(connection), std::chrono::steady_clock::now());
+    auto connected = connect(deadline);
+    if (connected) return connected;
     state_.with([](State& state) { --state.open, ++state.closed; });
     state_.notify_all();
-    return connection.error();
+    return connected;
+  }
+}
+
+// Who comes out may try to connect; during an outage nobody else may meanwhile.
+Result<void> Pool::wait_for_turn(Deadline deadline) {
+  auto state = state_.lock();
+  for (;;) {
+    const SteadyTime now = std::chrono::steady_clock::now(), next = state->outage.next_try();
+    if (auto refused = state->outage.refusal(now)) return *std::move(refused);
+    if (next == SteadyTime{}) return {};
+    if (deadline.expired()) return too_late();
+    if (!state->one_tries && next <= now) return state->one_tries = true, Result<void>();
+    const Deadline turn = state->one_tries ? deadline : deadline.capped(std::chrono::duration_cast<Micros>(next - now));
+    (void)state.wait(turn, [&](const State& it) {
+      return it.outage.next_try() != next || (!it.one_tries && next <= std::chrono::steady_clock::now());
+    });
+  }
+}
+
+Result<Pool::Lease> Pool::connect(Deadline deadline) {
+  for (;;) {
+    TRY_VOID(wait_for_turn(deadline));
+    state_.with([](State& state) { ++state.opened; });
+    auto connection = Connection::open(options_.target, deadline);
+    const SteadyTime now = std::chrono::steady_clock::now();
+    state_.with([&](State& state) {
+      state.one_tries = false;
+      if (connection) return state.outage.over();
+      // One caller's impatience is told to others as what they see of it.
+      const Error why = connection.error().code == Code::deadline ? gone("it does not answer") : connection.error();
+      // Those that began together with the first that failed say nothing new.
+      if (state.outage.next_try() <= now) state.outage.failed(now, why, is_lost(why) && why.reason != "DatabaseLogin");
+    });
+    state_.notify_all();
+    if (connection) return Lease(*this, *std::move(connection), now);
+    if (deadline.expired()) return connection.error();
   }
 }
 
