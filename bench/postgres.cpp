@@ -168,11 +168,12 @@ double encoded_copy(Connection& connection, const std::vector<directory::Entry>&
   const auto begin = std::chrono::steady_clock::now();
   std::size_t next = 0;
   std::string piece(copy_header);
+  Columns columns(entries_table.types());
   bool ended = false;
   copy_in(connection, [&]() -> Result<std::string_view> {
     if (ended) return std::string_view();
     if (next > 0) piece.clear();
-    Columns columns(entries_table.types());
+    columns.clear();
     for (const std::size_t end = std::min(entries.size(), next + 500); next < end; ++next) add(columns, entries[next]);
     columns.append_copy_rows(piece);
     if (next == entries.size()) piece += copy_trailer, ended = true;

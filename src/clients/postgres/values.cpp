@@ -24,6 +24,18 @@ void append_number(std::string& out, T value) {
   out.append(bytes, sizeof(T));
 }
 
+// A cell is its length and its bytes: one append for both.
+template <class T>
+void append_cell(std::string& cells, T value) {
+  char bytes[4 + sizeof(T)] = {0, 0, 0, sizeof(T)};
+  auto rest = static_cast<std::make_unsigned_t<T>>(value);
+  for (std::size_t i = sizeof(T); i-- > 0;) {
+    bytes[4 + i] = static_cast<char>(rest & 0xff);
+    if constexpr (sizeof(T) > 1) rest >>= 8;
+  }
+  cells.append(bytes, sizeof bytes);
+}
+
 template <class T>
 std::string binary(T value) {
   std::string out;
@@ -106,38 +118,60 @@ Columns::Columns(std::span<const Oid> types) {
   for (const Oid type : types) columns_.push_back({type, false, {}});
 }
 
+Columns::Column& Columns::next() {
+  Column& column = columns_[next_];
+  if (++next_ == columns_.size()) next_ = 0, ++rows_;
+  return column;
+}
+
 Columns& Columns::put(std::string_view value) {
-  std::string& cells = columns_[cells_++ % columns_.size()].cells;
+  std::string& cells = next().cells;
   append_number(cells, static_cast<std::int32_t>(value.size()));
   cells.append(value);
   return *this;
 }
 
 Columns& Columns::add(std::int64_t value) {
-  switch (columns_[cells_ % columns_.size()].type) {
+  Column& column = next();
+  switch (column.type) {
     case oid::int2:
-      return put(binary(static_cast<std::int16_t>(value)));
+      append_cell(column.cells, static_cast<std::int16_t>(value));
+      break;
     case oid::int4:
-      return put(binary(static_cast<std::int32_t>(value)));
+      append_cell(column.cells, static_cast<std::int32_t>(value));
+      break;
     case oid::boolean:
-      return put(std::string_view(value != 0 ? "\1" : "\0", 1));
+      append_cell(column.cells, static_cast<std::int8_t>(value != 0));
+      break;
     default:
-      return put(binary(value));
+      append_cell(column.cells, value);
   }
+  return *this;
 }
 
-Columns& Columns::add(UtcTime time) { return put(binary(server_time(time))); }
+Columns& Columns::add(UtcTime time) {
+  append_cell(next().cells, server_time(time));
+  return *this;
+}
 
 Columns& Columns::add_null() {
-  Column& column = columns_[cells_++ % columns_.size()];
+  Column& column = next();
   column.nulls = true;
   append_number(column.cells, std::int32_t{-1});
   return *this;
 }
 
+void Columns::clear() {
+  for (Column& column : columns_) column.nulls = false, column.cells.clear();
+  next_ = rows_ = 0;
+}
+
 void Columns::add_to(Params& params) const {
   const auto count = static_cast<std::int32_t>(rows());
   std::string array;
+  std::size_t size_all = 0;
+  for (const Column& column : columns_) size_all += column.cells.size() + 20;
+  params.reserve(size_all);
   for (const Column& column : columns_) {
     array.clear();
     append_number(array, std::int32_t{count == 0 ? 0 : 1});
@@ -153,11 +187,13 @@ void Columns::add_to(Params& params) const {
 }
 
 void Columns::append_copy_rows(std::string& out) const {
-  std::vector<const char*> next;
-  for (const Column& column : columns_) next.push_back(column.cells.data());
+  std::vector<const char*> cells;
+  std::size_t size_all = 2 * rows();
+  for (const Column& column : columns_) cells.push_back(column.cells.data()), size_all += column.cells.size();
+  out.reserve(out.size() + size_all);
   for (std::size_t row = 0; row < rows(); ++row) {
     append_number(out, static_cast<std::int16_t>(columns_.size()));
-    for (const char*& cell : next) {
+    for (const char*& cell : cells) {
       const auto length = static_cast<std::int32_t>(number_in({cell, 4}));
       const std::size_t size = 4 + static_cast<std::size_t>(std::max(length, 0));
       out.append(cell, size);

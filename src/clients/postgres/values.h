@@ -58,6 +58,9 @@ class Params {
   Params& add_null(Oid type);
   Params& put(Oid type, std::string_view binary);
 
+  void reserve(std::size_t bytes) {
+    if (fits_ && bytes_.size() + bytes <= bytes_max) bytes_.reserve(bytes_.size() + bytes);
+  }
   std::size_t size() const { return types_.size(); }
   const std::vector<Oid>& types() const { return types_; }
   // Valid until the next change.
@@ -94,7 +97,8 @@ class Columns {
   }
   Columns& add_null();
 
-  std::size_t rows() const { return cells_ / columns_.size(); }
+  std::size_t rows() const { return rows_; }
+  void clear();
   // Adds the arrays behind what is there already.
   void add_to(Params& params) const;
   // The rows in the format of COPY … WITH (FORMAT binary), without header and trailer.
@@ -107,8 +111,10 @@ class Columns {
     std::string cells;
   };
   Columns& put(std::string_view binary);
+  Column& next();
   std::vector<Column> columns_;
-  std::size_t cells_ = 0;
+  std::size_t next_ = 0;  // column of the next cell
+  std::size_t rows_ = 0;  // that are whole
 };
 
 inline constexpr std::string_view copy_header{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
