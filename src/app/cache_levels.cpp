@@ -1,7 +1,7 @@
 #include "app/cache_levels.h"
 
+#include <charconv>
 #include <cstdlib>
-#include <filesystem>
 
 #include "app/redis.h"
 #include "base/file.h"
@@ -15,7 +15,6 @@
 namespace chaveiro::app {
 namespace {
 
-namespace fs = std::filesystem;
 // The second level with its client; both empty where it is not asked for.
 struct Second {
   std::unique_ptr<redis::Client> client;
@@ -59,6 +58,31 @@ struct Third {
 };
 
 constexpr auto start_time_max = std::chrono::seconds{30};
+constexpr std::string_view note_at_work = "open";
+
+// How the last run on this folder left the levels.
+enum class Left : std::uint8_t { never_was, at_work, in_order, behind, ahead };
+
+Left left_by(const Result<std::string>& note, std::uint64_t sequence) {
+  if (!note) return Left::never_was;
+  std::uint64_t then = 0;
+  const auto read = std::from_chars(note->data(), note->data() + note->size(), then);
+  if (read.ec != std::errc{} || read.ptr != note->data() + note->size()) return Left::at_work;
+  return then == sequence ? Left::in_order : then < sequence ? Left::behind : Left::ahead;
+}
+
+std::string_view why_empty(Left left) {
+  switch (left) {
+    case Left::never_was:
+      return "there is no note";
+    case Left::at_work:
+      return "the last run did not end in order";
+    case Left::ahead:
+      return "the store went back";
+    default:
+      return "the store has changed since";
+  }
+}
 
 class Levels final : public CacheLevels {
  public:
@@ -108,18 +132,20 @@ Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings,
     TRY(second.publisher, publisher_number(folder + "/cache.publisher"));
   }
   TRY(Third third, Third::open(settings, folder, clock));
+  const auto noted = read_file(note, 64);
+  // Also without a slower level: what is committed in this run is not told to those that a later one may have.
+  TRY_VOID(write_file(note, note_at_work, 0600));
   if (!second.tier && !third.tier)
     return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), Third{}, note, false));
   const Deadline deadline = Deadline::in(start_time_max);
   TRY(const std::uint64_t sequence, store.last_sequence(deadline));
-  const auto left = read_file(note, 64);
-  std::error_code ignored;
-  fs::remove(note, ignored);
-  const bool suspect = !left || *left != std::to_string(sequence);
-  if (suspect) {
-    log.info("the slower cache levels begin empty", {{"because", left ? "the store has changed since" : "no note"}});
-    if (third.tier) TRY_VOID(third.tier->clear(deadline));
-  }
+  const Left left = left_by(noted, sequence);
+  const bool others_kept_it = left == Left::behind && settings.database_url.starts_with("postgres://");
+  const bool suspect = left != Left::in_order && !others_kept_it;
+  const bool third_suspect = third.shared ? left == Left::at_work || left == Left::ahead : left != Left::in_order;
+  if (suspect || (third.tier && third_suspect))
+    log.info("slower cache levels begin empty", {{"because", why_empty(left)}});
+  if (third.tier && third_suspect) TRY_VOID(third.tier->clear(deadline));
   return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), std::move(third), note, suspect));
 }
 

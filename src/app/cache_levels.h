@@ -2,8 +2,12 @@
 //
 // The slower levels of the caches that the settings ask for, and whether what they hold from before may be believed.
 //
-// A level that outlives the process is believed at start only if it was left in order and the store has seen no commit since: close() leaves
-// a note of the last one, which the next start takes away. Without it, after a crash or beside another server, the level is emptied.
+// A level that outlives the process is believed at start only if it was left in order: close() leaves a note of the store's last commit,
+// which open() replaces by one that says that we are at work. So after a crash the levels are emptied, for what was committed last may not
+// have reached them; a store that went back empties them too.
+//
+// Where nodes share the store, commits since the note were the others', who kept the shared levels as they went: these are believed, and a
+// node that is new empties no third level. A file of ours alone is believed only if there was no commit since.
 //
 // Threads: open() and close() by one thread; the tiers as they say; step() by one worker.
 // Errors:  those of the tiers, naming the file.

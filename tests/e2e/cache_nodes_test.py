@@ -106,5 +106,44 @@ class TwoNodes(unittest.TestCase):
         self.assertIsNotNone(soon(BOUND, lambda: self.name_at(self.b) == "Ana de Souza"), "the database tells of it too")
 
 
+@unittest.skipUnless(os.environ.get("CHAVEIRO_E2E_POSTGRES"), "nodes share a PostgreSQL: run by with_postgres.py")
+class SharedThirdLevel(unittest.TestCase):
+    """The third level lies in the database of both nodes: who was away empties it for nobody, who crashed does."""
+
+    def setUp(self):
+        settings = {"CACHE_L3_ENABLED": "true"}
+        self.a = self.enterContext(Platform(environment=settings))
+        self.b = Platform(environment={**settings, **{name: self.a.environment[name] for name in ("DATABASE_URL", "DATABASE_MAINTENANCE_URL")}})
+        self.b.data.mkdir(mode=0o700)
+        shutil.copy(self.a.data / "installation.key", self.b.data / "installation.key")
+
+    def rename(self, node, name):
+        listed = node.cli("entries", "list")["keys"]
+        node.cli("entries", "update", next(each for each in listed if each["key"]["key_value"] == ANA)["key_id"], "--name", name)
+
+    def test_a_node_that_is_new_or_was_away_believes_it_and_one_that_crashed_empties_it(self):
+        self.assertIsNotNone(soon(20, lambda: self.a.cli("lookup", ANA) and self.kept() > 0), "the third level is never filled")
+        self.enterContext(self.b)
+        self.assertGreater(self.kept(), 0, "a new node empties it")
+        self.assertEqual(self.b.cli("lookup", ANA)["account_holder_name"], "Ana Souza")
+        self.b.stop()
+        self.rename(self.a, "Ana Lima")
+        self.a.cli("lookup", ANA)
+        kept = self.kept()
+        self.assertGreater(kept, 0)
+        self.b.start()
+        self.assertGreaterEqual(self.kept(), kept, "a node that was away empties it")
+        self.assertEqual(self.b.cli("lookup", ANA)["account_holder_name"], "Ana Lima")
+        self.assertNotIn("begin empty", self.b.log_text())
+        self.b.kill()
+        self.b.start()
+        self.assertIn("did not end in order", self.b.log_text())
+        self.assertEqual(self.b.cli("lookup", ANA)["account_holder_name"], "Ana Lima")
+
+    def kept(self):
+        words = ["psql", "-qAt", "-c", "SELECT count(*) FROM cache_value", self.a.environment["DATABASE_MAINTENANCE_URL"]]
+        return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
 if __name__ == "__main__":
     unittest.main()
