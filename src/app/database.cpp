@@ -24,7 +24,8 @@ Result<std::unique_ptr<pg::Connection>> connect(const Settings& settings) {
 }
 
 // What is not as the steps left it: constraints that nobody checked, indexes that nobody may use, tables without their guard.
-Result<void> look_for_faults(pg::Connection& connection, Deadline deadline, std::vector<std::string>& faults) {
+Result<void> look_for_faults(pg::Connection& connection, std::uint32_t months_kept, Deadline deadline,
+                             std::vector<std::string>& faults) {
   const std::pair<const char*, const char*> questions[] = {
       {"SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE NOT indisvalid "
        "AND "
@@ -48,6 +49,10 @@ Result<void> look_for_faults(pg::Connection& connection, Deadline deadline, std:
   if (health.next_is_missing)
     faults.emplace_back(
         "the audit's partition of this month or of the next seven days is missing: run `chaveiro db migrate`");
+  TRY(const auto there, pg::partitions_of_audit(connection, deadline));
+  if (months_kept > 0 && !there.empty() && there.front() < pg::first_month_kept(SystemClock{}.now(), months_kept))
+    faults.push_back("month " + std::to_string(there.front()) +
+                     " of the audit is older than DATABASE_AUDIT_MONTHS: run `chaveiro db maintain`");
   if (health.rows_without > 0)
     faults.push_back(std::to_string(health.rows_without) +
                      " audit records lie in audit_rest, whose months were not made in time");
@@ -75,7 +80,7 @@ Result<SchemaStatus> schema_status(const Settings& settings) {
   for (const directory::Month month : months) status.months.push_back(std::to_string(month));
   TRY(const auto detached, pg::detached_months(*connection, deadline));
   for (const pg::DetachedMonth& month : detached) status.detached.push_back(std::to_string(month.month));
-  TRY_VOID(look_for_faults(*connection, deadline, status.faults));
+  TRY_VOID(look_for_faults(*connection, settings.database_audit_months, deadline, status.faults));
   return status;
 }
 
@@ -100,6 +105,29 @@ Result<std::string> change_schema(const Settings& settings, const SchemaChange& 
     if (made > 0) text += ", " + std::to_string(made) + " months of the audit made";
   }
   return text + "\n";
+}
+
+Result<std::string> maintain_database(const Settings& settings, const Maintenance& maintenance) {
+  const Deadline deadline = Deadline::in(limit);
+  const UtcTime now = SystemClock{}.now();
+  TRY(const auto connection, connect(settings));
+  TRY(const auto before, pg::partitions_of_audit(*connection, deadline));
+  std::string text;
+  directory::Month month = directory::month_of(now);
+  for (int i = 0; i <= months_ahead; ++i, month = pg::next_month(month))
+    if (std::ranges::find(before, month) == before.end()) text += "make month " + std::to_string(month) + "\n";
+  const std::uint32_t kept = settings.database_audit_months;
+  const directory::Month first_kept = kept == 0 ? directory::Month{} : pg::first_month_kept(now, kept);
+  for (const directory::Month old : before)
+    if (old < first_kept) text += "detach month " + std::to_string(old) + "\n";
+  if (text.empty()) text = "there is nothing to do\n";
+  if (maintenance.dry_run) return text;
+  TRY_VOID(pg::make_partitions(*connection, now, months_ahead, deadline));
+  if (kept > 0) TRY_VOID(pg::detach_months(*connection, first_kept, deadline));
+  std::vector<std::string> faults;
+  TRY_VOID(look_for_faults(*connection, kept, deadline, faults));
+  if (faults.empty()) return text;
+  return fail(Code::corrupt, "DatabaseFaults", faults.front() + " (`chaveiro db verify` tells all)");
 }
 
 Result<std::string> drop_detached_months(const Settings& settings, const MonthsGone& gone) {

@@ -34,6 +34,14 @@ struct SchemaChange {
 // Answers what was done, or the SQL that would be run.
 Result<std::string> change_schema(const Settings& settings, const SchemaChange& change);
 
+// What the role that owns the tables must do from time to time: makes the coming months of the audit, and detaches those that are older
+// than DATABASE_AUDIT_MONTHS. For a timer, where `serve` has no such role.
+struct Maintenance {
+  bool dry_run = false;  // only tells what there is to do
+};
+// Answers what was done, or is to be done. Errors: corrupt where something is not as it must be, after the work.
+Result<std::string> maintain_database(const Settings& settings, const Maintenance& maintenance);
+
 struct MonthsGone {
   std::string before;    // "2025-01": months before it go
   bool dry_run = false;  // only tells the SQL

@@ -200,6 +200,10 @@ const Setting table[] = {
      replica_url},
     {"DATABASE_REPLICA_LAG_MAX", SettingKind::duration, "2s", "how old what a standby shows may be", "",
      duration<&Settings::database_replica_lag_max>},
+    {"DATABASE_AUDIT_MONTHS", SettingKind::number, "0",
+     "months of the audit that stay in PostgreSQL's table, beside the present one; older ones are detached; 0: all "
+     "stay",
+     "", number<&Settings::database_audit_months, 0, 1'200>},
     {"DB_MAX_OPEN_CONNS", SettingKind::number, "100", "PostgreSQL connections at most", "",
      number<&Settings::db_open_max, 1, 10'000>},
     {"DB_MAX_IDLE_CONNS", SettingKind::number, "10", "idle PostgreSQL connections kept", "",

@@ -43,6 +43,7 @@ struct Settings {
   Secret database_maintenance_url;  // PostgreSQL only; empty: migrations and months are somebody else's work
   Secret database_replica_url;      // PostgreSQL only; empty: lists come from database_url too
   std::chrono::microseconds database_replica_lag_max{};
+  std::uint32_t database_audit_months = 0;  // 0: all stay
   std::uint32_t db_open_max = 100, db_idle_max = 10;
   bool lookup_log_refuses_when_full = true;
 

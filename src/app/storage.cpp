@@ -117,7 +117,11 @@ class FileStorage final : public Storage {
     if (server_ == nullptr) return;
     watches_.push_back(metrics.watch_gauge("database_months_ahead",
                                            "Months of the audit from this one on that have been made; alarm below 2.",
-                                           {}, [this] { return static_cast<double>(*months_.lock()); }));
+                                           {}, [this] { return static_cast<double>(months_.lock()->ahead); }));
+    watches_.push_back(metrics.watch_gauge(
+        "database_months_overdue",
+        "Months of the audit older than DATABASE_AUDIT_MONTHS that nobody has detached; alarm above 0.", {},
+        [this] { return static_cast<double>(months_.lock()->overdue); }));
     for (Registry::Watch& watch : watch_server(*server_, metrics)) watches_.push_back(std::move(watch));
   }
 
@@ -154,7 +158,7 @@ class FileStorage final : public Storage {
 
   Result<void> keep_up(Deadline deadline) override {
     if (server_ == nullptr) return {};
-    TRY(const std::size_t months, server_->keep_months(clock_.now(), deadline));
+    TRY(const auto months, server_->keep_months(clock_.now(), deadline));
     *months_.lock() = months;
     return {};
   }
@@ -189,7 +193,7 @@ class FileStorage final : public Storage {
   std::string data_;
   Secret anchor_key_;
   const Clock& clock_;
-  Guarded<std::size_t> months_;
+  Guarded<clients::postgres::PostgresStore::Months> months_;
   std::vector<Registry::Watch> watches_;
 };
 
@@ -236,6 +240,7 @@ Result<std::unique_ptr<clients::postgres::PostgresStore>> open_server(const Sett
   }
   options.replica_url = settings.database_replica_url;
   options.replica_lag_max = settings.database_replica_lag_max;
+  options.months_kept = settings.database_audit_months;
   options.keep_events = true;
   options.open_max = settings.db_open_max;
   options.idle_max = settings.db_idle_max;

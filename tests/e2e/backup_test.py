@@ -90,6 +90,17 @@ class Backups(unittest.TestCase):
         self.assertNotEqual(platform.run("db", "verify").returncode, 0)
         platform.run("db", "migrate", check=0)
         platform.run("db", "verify", check=0)
+        self.assertIn("nothing to do", platform.run("db", "maintain", check=0).stdout)
+        psql = lambda sql: subprocess.run(["psql", "-qAt", "-c", sql, database["DATABASE_MAINTENANCE_URL"]], check=True, capture_output=True, text=True).stdout
+        psql("CREATE TABLE audit_202001 PARTITION OF audit FOR VALUES FROM (202001) TO (202002); ALTER TABLE audit_202001 ENABLE ROW LEVEL SECURITY")
+        self.assertIn("nothing to do", platform.run("db", "maintain", check=0).stdout, "all months stay unless somebody says how many")
+        platform.environment["DATABASE_AUDIT_MONTHS"] = "60"
+        self.assertNotEqual(platform.run("db", "verify").returncode, 0, "a month is overdue")
+        self.assertIn("detach month 202001", platform.run("db", "maintain", "--dry-run", check=0).stdout)
+        self.assertNotEqual(platform.run("db", "verify").returncode, 0, "it was only told")
+        self.assertIn("detach month 202001", platform.run("db", "maintain", check=0).stdout)
+        platform.run("db", "verify", check=0)
+        self.assertIn("detached month 202001", platform.run("db", "status", check=0).stdout)
         self.assertIn("no detached month", platform.run("db", "drop-months", "--before", "2020-01", "--dry-run", check=0).stdout)
 
 

@@ -273,5 +273,54 @@ TEST_F(PostgresMigrations, old_months_are_detached_by_a_purge_and_dropped_in_a_s
   EXPECT_TRUE(checker.finish().empty()) << "what is left begins where the last month ended";
 }
 
+TEST_F(PostgresMigrations, months_that_were_kept_for_long_enough_are_detached_by_whoever_owns_them_and_told_of) {
+  const auto at = [](int days) { return day_one + std::chrono::days(days); };
+  {
+    const auto store = open();
+    for (const int days : {0, 40, 80, 130}) {
+      ASSERT_TRUE(store->keep_months(at(days), soon()));
+      Change change = registration_of(static_cast<std::uint64_t>(days) + 1);
+      change.at = at(days);
+      ASSERT_TRUE(store->commit(change, soon()));
+    }
+  }
+  PostgresOptions options = database.options();
+  options.months_kept = 2;
+  options.maintenance_url = Secret();
+  {
+    const auto store = PostgresStore::open(options, person_key(), at(130), soon()).value();
+    const auto months = store->keep_months(at(130), soon()).value();
+    EXPECT_EQ(
+        std::to_string(months.overdue),
+        database.sql("SELECT count(*) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = "
+                     "'audit'::regclass AND relname < 'audit_202603'"))
+        << "the runtime role may only look";
+    EXPECT_GE(months.overdue, 2u) << "January and February";
+    EXPECT_GE(months.ahead, 1u);
+    EXPECT_EQ(database.sql("SELECT count(*) FROM audit WHERE month < 202603"), "4");
+  }
+  options.maintenance_url = database.options().maintenance_url;
+  const auto store = PostgresStore::open(options, person_key(), at(130), soon()).value();
+  for (int i = 0; i < 2; ++i) {
+    const auto months = store->keep_months(at(130), soon()).value();
+    EXPECT_EQ(months.overdue, 0u);
+    EXPECT_EQ(months.ahead, 4u);
+  }
+  EXPECT_EQ(database.sql("SELECT count(*) FROM audit WHERE month < 202603"), "0");
+  EXPECT_EQ(database.sql("SELECT count(*) FROM audit_detached_202601"), "2");
+  EXPECT_EQ(database.sql("SELECT count(*) FROM audit_detached_202602"), "2");
+  EXPECT_EQ(database.sql("SELECT count(*) FROM audit WHERE operation = 'detach_months'"), "1");
+  ChainChecker checker("changes");
+  ASSERT_TRUE(store->each_audit_record([&](const AuditRecord& record) { checker.feed(record); }, soon()));
+  EXPECT_TRUE(checker.finish().empty());
+}
+
+TEST(PostgresMonths, are_counted_back_over_the_turn_of_a_year) {
+  EXPECT_EQ(first_month_kept(day_one, 0), month_of(day_one));
+  EXPECT_EQ(first_month_kept(day_one, 1), 202512u);
+  EXPECT_EQ(first_month_kept(day_one, 13), 202412u);
+  EXPECT_EQ(first_month_kept(day_one, 60), 202101u);
+}
+
 }  // namespace
 }  // namespace chaveiro::contract

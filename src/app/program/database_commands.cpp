@@ -97,6 +97,12 @@ void add_database_commands(CLI::App& root, Session& session) {
     down.down = true;
     session.action = [&session] { return run_change(session, change_schema, down); };
   });
+  static Maintenance maintenance;
+  CLI::App* maintain = group.add_subcommand(
+      "maintain", "make the audit's next months, detach those older than DATABASE_AUDIT_MONTHS, and look for faults");
+  maintain->add_flag("--dry-run", maintenance.dry_run, "only tell what there is to do");
+  maintain->callback(
+      [&session] { session.action = [&session] { return run_change(session, maintain_database, maintenance); }; });
   static MonthsGone gone;
   CLI::App* drop = group.add_subcommand("drop-months", "drop months of the audit that a purge has detached");
   drop->add_option("--before", gone.before, "months before this one, such as 2025-01")->required();

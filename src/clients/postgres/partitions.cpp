@@ -50,6 +50,13 @@ Result<std::vector<Month>> months_of(Connection& connection, std::string_view sq
 
 Month next_month(Month month) { return month % 100 == 12 ? month + 89 : month + 1; }
 
+Month first_month_kept(UtcTime now, std::uint32_t months_before) {
+  const Month month = directory::month_of(now);
+  const auto months = static_cast<std::uint32_t>(month / 100 * 12 + month % 100 - 1);
+  const std::uint32_t first = months - std::min(months, months_before);
+  return static_cast<Month>(first / 12 * 100 + first % 12 + 1);
+}
+
 Result<std::vector<Month>> partitions_of_audit(Connection& connection, Deadline deadline) {
   return months_of(connection,
                    "SELECT substr(relname, 7)::int FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE "

@@ -19,6 +19,8 @@
 namespace chaveiro::clients::postgres {
 
 directory::Month next_month(directory::Month month);
+// The first of so many months before the one of `now`; 0 of them: that one.
+directory::Month first_month_kept(UtcTime now, std::uint32_t months_before);
 
 // The months that have a partition, oldest first.
 Result<std::vector<directory::Month>> partitions_of_audit(Connection& connection, Deadline deadline);

@@ -119,6 +119,18 @@ Result<std::uint64_t> erase(Group& group, std::string_view tax_id, const Digest&
   return about.accounts.size() + about.entries.size() + about.claims.size();
 }
 
+// In the audit of every participant.
+Result<void> note_for_all(Group& group, const Note& note, const std::string& text, Deadline deadline) {
+  TRY(const auto participants, participants_in(group.connection(), deadline));
+  for (const Ispb& ispb : participants) {
+    Note its = note;
+    its.ispb = ispb;
+    its.text = text;
+    group.note(its, Digest{});
+  }
+  return {};
+}
+
 // Deletes at most `rows_per_purge` rows; `more`: of the audit, gone already.
 Result<std::uint64_t> purge_some(Group& group, UtcTime before, const Note& note, std::uint64_t more,
                                  Deadline deadline) {
@@ -132,13 +144,7 @@ Result<std::uint64_t> purge_some(Group& group, UtcTime before, const Note& note,
     gone += rows.affected();
   }
   if (gone == 0) return gone;
-  TRY(const auto participants, participants_in(connection, deadline));
-  for (const Ispb& ispb : participants) {
-    Note its = note;
-    its.ispb = ispb;
-    its.text = purge_text(before, gone);
-    group.note(its, Digest{});
-  }
+  TRY_VOID(note_for_all(group, note, purge_text(before, gone), deadline));
   return gone;
 }
 
@@ -154,15 +160,34 @@ Result<std::uint64_t> PostgresStore::erase_person(std::string_view tax_id, const
                            deadline);
 }
 
+// Never the month that is being written. Answers how many records went.
+Result<std::uint64_t> PostgresStore::detach_months_of_audit(Month first_kept, Deadline deadline) {
+  TRY(const std::uint64_t written,
+      impl_->writer.run([](Group& group, Deadline) -> Result<std::uint64_t> { return group.month(); }, deadline));
+  TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
+  return detach_months(*connection, std::min(first_kept, static_cast<Month>(written)), deadline);
+}
+
+Result<void> PostgresStore::detach_before(Month first_kept, UtcTime now, Deadline deadline) {
+  TRY(const std::uint64_t records, detach_months_of_audit(first_kept, deadline));
+  if (records == 0) return {};
+  const Note note{"detach_months", "store", {}, {"system", ""}, now, ""};
+  const std::string text =
+      R"({"first_kept":)" + std::to_string(first_kept) + R"(,"rows":)" + std::to_string(records) + "}";
+  const auto tell = [=](Group& group, Deadline limit) -> Result<std::uint64_t> {
+    TRY_VOID(note_for_all(group, note, text, limit));
+    return std::uint64_t{0};
+  };
+  TRY_VOID(impl_->writer.run(tell, deadline));
+  return {};
+}
+
 Result<std::uint64_t> PostgresStore::purge(UtcTime before, const Actor& actor, UtcTime at, Deadline deadline) {
   if (deadline.expired()) return too_late();
   const Note note{"purge", "store", {}, actor, at, ""};
   std::uint64_t audit_rows = 0;
   if (!impl_->options.maintenance_url.empty()) {
-    TRY(const std::uint64_t written,
-        impl_->writer.run([](Group& group, Deadline) -> Result<std::uint64_t> { return group.month(); }, deadline));
-    TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
-    TRY(audit_rows, detach_months(*connection, std::min(month_of(before), static_cast<Month>(written)), deadline));
+    TRY(audit_rows, detach_months_of_audit(month_of(before), deadline));
   }
   std::uint64_t gone = 0;
   for (std::uint64_t more = audit_rows;; more = 0) {

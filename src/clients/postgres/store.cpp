@@ -103,15 +103,21 @@ Result<void> PostgresStore::check(Deadline deadline) {
   return {};
 }
 
-Result<std::size_t> PostgresStore::keep_months(UtcTime now, Deadline deadline) {
+Result<PostgresStore::Months> PostgresStore::keep_months(UtcTime now, Deadline deadline) {
+  const std::uint32_t kept = impl_->options.months_kept;
+  const Month first_kept = kept == 0 ? Month{} : first_month_kept(now, kept);
   if (!impl_->options.maintenance_url.empty()) {
     TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
     TRY_VOID(make_partitions(*connection, now, impl_->options.months_ahead, deadline));
+    if (kept > 0) TRY_VOID(detach_before(first_kept, now, deadline));
   }
   TRY(const Pool::Lease connection, impl_->pool.borrow(deadline));
   TRY(const std::vector<Month> there, partitions_of_audit(*connection, deadline));
-  std::size_t months = 0;
-  for (Month month = month_of(now); std::ranges::find(there, month) != there.end(); month = next_month(month)) ++months;
+  Months months;
+  for (Month month = month_of(now); std::ranges::find(there, month) != there.end(); month = next_month(month))
+    ++months.ahead;
+  months.overdue =
+      static_cast<std::size_t>(std::ranges::count_if(there, [&](Month month) { return month < first_kept; }));
   return months;
 }
 

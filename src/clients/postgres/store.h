@@ -39,6 +39,7 @@ struct PostgresOptions {
   std::size_t queue_max = 10'000;       // changes that may wait; one more is refused
   std::size_t group_max = 1'024;        // changes in one transaction
   int months_ahead = 3;                 // partitions of the audit that are made ahead
+  std::uint32_t months_kept = 0;        // of the audit, before the present one; older ones are detached; 0: all stay
   bool joined_reads = true;             // reads by key of one moment go as one statement
   bool keep_events = false;             // what happens waits in the outbox, for a relay that takes it away
 };
@@ -103,9 +104,13 @@ class PostgresStore final : public directory::Store {
   void on_foreign_commits(Notices::Hook hook);
   bool hears_others() const;
 
-  // Makes what is missing of the coming months, where there is a maintenance URL, and answers how many months there are from `now` on
-  // without a gap: 0 means that what is written now has no month of its own.
-  Result<std::size_t> keep_months(UtcTime now, Deadline deadline);
+  // Where there is a maintenance URL: makes what is missing of the coming months, and detaches those that have been kept for long enough,
+  // which the audit tells of. Without it, only looks.
+  struct Months {
+    std::size_t ahead = 0;    // from `now` on without a gap: 0 means that what is written now has no month of its own
+    std::size_t overdue = 0;  // to be detached
+  };
+  Result<Months> keep_months(UtcTime now, Deadline deadline);
 
   KeyReads& key_reads();
   Writer::Counts writer_counts() const;
@@ -117,6 +122,8 @@ class PostgresStore final : public directory::Store {
 
  private:
   explicit PostgresStore(std::unique_ptr<Impl> impl);
+  Result<std::uint64_t> detach_months_of_audit(directory::Month first_kept, Deadline deadline);
+  Result<void> detach_before(directory::Month first_kept, UtcTime now, Deadline deadline);
   std::unique_ptr<Impl> impl_;
 };
 
