@@ -143,7 +143,7 @@ Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings,
   const bool others_kept_it = left == Left::behind && settings.database_url.starts_with("postgres://");
   const bool suspect = left != Left::in_order && !others_kept_it;
   const bool third_suspect = third.shared ? left == Left::at_work || left == Left::ahead : left != Left::in_order;
-  if (suspect || (third.tier && third_suspect))
+  if ((second.tier && suspect) || (third.tier && third_suspect))
     log.info("slower cache levels begin empty", {{"because", why_empty(left)}});
   if (third.tier && third_suspect) TRY_VOID(third.tier->clear(deadline));
   return std::unique_ptr<CacheLevels>(std::make_unique<Levels>(std::move(second), std::move(third), note, suspect));

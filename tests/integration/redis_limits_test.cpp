@@ -274,9 +274,8 @@ TEST_F(RedisLimits, nobody_hangs_on_a_server_that_stands_still) {
   Registry metrics;
   OfficialLimits official({.category = Category::d}, policies, HmacKey("names"), clock_, Logger(), metrics);
   const auto rules = *RuleSet::read(
-      "rules: [{name: r, per: [ip], limit: {amount: 8, period: 1h}, without_store: share}, {name: s, per: [ispb], "
-      "limit: "
-      "{amount: 8, period: 1h}}]");
+      "rules: [{name: r, per: [ip], limit: {amount: 8, period: 1h}, without_store: share},"
+      " {name: s, per: [ispb], limit: {amount: 8, period: 1h}, without_store: deny}]");
   Limiter limiter({.nodes_max = 4, .store_is_far = true}, store, rules, clock_, metrics);
   own.freeze();
   const auto began = std::chrono::steady_clock::now();
