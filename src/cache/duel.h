@@ -65,6 +65,8 @@ class Miniature {
 
 class Duel {
  public:
+  // False: request() has nothing to do for this one.
+  bool concerns(std::uint64_t hash) const { return (mixed(hash) >> 40 & sample_.load(std::memory_order_relaxed)) == 0; }
   // `hash` was used, or came in; at most once per unit of time and key. worth(use): the learned policy's.
   template <class Worth>
   void request(std::uint64_t hash, std::uint32_t now, std::uint32_t span, const Worth& worth);
@@ -78,6 +80,7 @@ class Duel {
  private:
   static constexpr std::uint32_t residents_max = 384;
 
+  static std::uint64_t mixed(std::uint64_t hash) { return hash * 0x9E3779B97F4A7C15; }
   void judge(int gained);
 
   std::atomic<bool> keeping_{true};  // until the other has learnt something
@@ -130,11 +133,10 @@ bool Miniature::request(std::uint32_t tag, std::uint32_t now, std::uint32_t span
 
 template <class Worth>
 void Duel::request(std::uint64_t hash, std::uint32_t now, std::uint32_t span, const Worth& worth) {
-  const std::uint64_t mixed = hash * 0x9E3779B97F4A7C15;
-  if ((mixed >> 40 & sample_.load(std::memory_order_relaxed)) != 0) return;
+  if (!concerns(hash)) return;
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock) return;
-  const auto tag = static_cast<std::uint32_t>(mixed >> 32);
+  const auto tag = static_cast<std::uint32_t>(mixed(hash) >> 32);
   const std::uint32_t reach = this->reach();
   const bool learned = learned_.request(tag, now, span, reach, worth);
   const bool kept = kept_.request(tag, now, span, reach, [&](Use use) { return kept_.rank(use, now); });

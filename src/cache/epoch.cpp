@@ -50,6 +50,8 @@ Epochs::Reader& Epochs::enrol() {
     if (stripe >= own_stripes) break;
     if (stripes_taken.compare_exchange_weak(taken, taken | 1ULL << stripe, std::memory_order_acq_rel)) {
       mine->stripe = stripe;
+      for (std::uint32_t most = stripes_in_use_.load(); most <= stripe;)
+        if (stripes_in_use_.compare_exchange_weak(most, stripe + 1)) break;
       break;
     }
   }

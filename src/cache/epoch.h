@@ -63,6 +63,8 @@ class Epochs {
     if (--reader.depth == 0) reader.since.store(0, std::memory_order_release);
   }
 
+  // The stripes below this, and the last, have had threads.
+  static std::uint32_t stripes_in_use() { return stripes_in_use_.load(std::memory_order_acquire); }
   // Call after unlinking: returns the stamp of everything that was unlinked before.
   static std::uint64_t advance();
   // Everything stamped below this is out of every reader's sight.
@@ -75,6 +77,7 @@ class Epochs {
   static inline constinit thread_local Reader* mine_ = nullptr;
   static inline constinit thread_local Reader* quick_ = nullptr;
   static inline constinit std::atomic<std::uint64_t> now_{1};
+  static inline constinit std::atomic<std::uint32_t> stripes_in_use_{0};
   static const bool asymmetric_;
 };
 

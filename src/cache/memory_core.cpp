@@ -71,24 +71,20 @@ auto MemoryCore::changing(Store& store, Store::Telling telling, Change change) {
 
 bool MemoryCore::heed(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader) {
   if ((flags & Entry::tagged) != 0 && invalidated(entry)) return false;
-  touch(entry, flags, hash, reader);
-  return true;
-}
-
-void MemoryCore::touch(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader) {
   if ((flags & Entry::sliding) != 0) {
     const std::uint32_t deadline = now() + entry.more().slide;
     if (entry.deadline.load(std::memory_order_relaxed) != deadline)
       entry.deadline.store(deadline, std::memory_order_relaxed);
   }
   const Use before = entry.use(flags);
-  if (before.last() == model_.now()) return;
+  if (before.last() == model_.now()) return true;
   const Use use = model_.touch(before, hash, before.kept(), reader);
   entry.use(use);  // lost to another reader's: fine
   if (use.kept() && !before.kept()) {
     const std::uint32_t then = entry.shape.fetch_or(Entry::kept, std::memory_order_relaxed);
     if ((then & (Entry::kept | Entry::live)) == Entry::live) store(hash).kept_one_more();
   }
+  return true;
 }
 
 bool MemoryCore::invalidated(const Entry& entry) const {

@@ -168,7 +168,6 @@ class MemoryCore {
   }
   // Of an entry that was found, what is not the same at every hit: tags, sliding, the time of use. False: its tag was invalidated.
   bool heed(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader);
-  void touch(Entry& entry, std::uint32_t flags, std::uint64_t hash, const Epochs::Reader& reader);
   std::uint32_t ticks(Micros duration) const;
   template <class Change>
   auto changing(Store& store, Store::Telling telling, Change change);

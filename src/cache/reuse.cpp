@@ -28,25 +28,24 @@ ReuseModel::Stripe& ReuseModel::add_stripe(std::uint32_t index) {
   return *expected;
 }
 
-Use ReuseModel::touch(Use before, std::uint64_t hash, bool keep, const Epochs::Reader& reader) {
-  const std::uint32_t now = this->now();
-  count(reader, stripe(reader).used[before.group()][std::min(bin(before.age(now)), bins - 1)]);
-  tell_duel(hash);
-  return before.again(now, span_.load(std::memory_order_relaxed), duel_.reach(), keep);
+void ReuseModel::tell_duel(std::uint64_t hash) {
+  duel_.request(hash, now(), span_.load(std::memory_order_relaxed), [this](Use use) { return learned(use); });
 }
 
 Use ReuseModel::fresh(std::uint64_t hash, bool keep) {
-  tell_duel(hash);
+  if (duel_.concerns(hash)) tell_duel(hash);
   return Use::make(now(), 0, false, keep);
 }
 
 ReuseModel::Totals ReuseModel::totals() const {
   Totals sum;
-  for (const Tally& tally : tallies_) {
+  const auto add = [&](const Tally& tally) {
     sum.hits += tally.hits.load(std::memory_order_relaxed);
     sum.misses += tally.misses.load(std::memory_order_relaxed);
     sum.inserts += tally.inserts.load(std::memory_order_relaxed);
-  }
+  };
+  for (std::uint32_t i = 0; i < Epochs::stripes_in_use(); ++i) add(tallies_[i]);
+  add(tallies_[Epochs::own_stripes]);
   return sum;
 }
 

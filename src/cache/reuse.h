@@ -72,7 +72,13 @@ class ReuseModel {
   std::uint32_t now() const { return now_.load(std::memory_order_relaxed) & Use::time_mask; }
 
   // What the entry's bits become by a use now; notes the age at which it was used. `keep`: see Use::again().
-  Use touch(Use before, std::uint64_t hash, bool keep, const Epochs::Reader& reader);
+  Use touch(Use before, std::uint64_t hash, bool keep, const Epochs::Reader& reader) {
+    const std::uint32_t now = this->now();
+    count(reader, stripe(reader).used[before.group()][bin(before.age(now))]);
+    if (duel_.concerns(hash)) [[unlikely]]
+      tell_duel(hash);
+    return before.again(now, span_.load(std::memory_order_relaxed), duel_.reach(), keep);
+  }
   // The bits of one that nothing is known of.
   Use fresh(std::uint64_t hash, bool keep);
   // What keeping it is worth, under the policy that does better of late.
@@ -102,9 +108,7 @@ class ReuseModel {
     return (std::bit_cast<std::uint32_t>(static_cast<float>(age + 1)) >> 21) - (127U << 2);
   }
   float learned(Use use) const { return worth_[use.group()][bin(use.age(now()))].load(std::memory_order_relaxed); }
-  void tell_duel(std::uint64_t hash) {
-    duel_.request(hash, now(), span_.load(std::memory_order_relaxed), [this](Use use) { return learned(use); });
-  }
+  void tell_duel(std::uint64_t hash);
   Stripe& add_stripe(std::uint32_t index);
   void learn(double residents, double ghosts, double elapsed);
   void judge(std::uint32_t group, const std::array<double, bins>& hazard);

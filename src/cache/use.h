@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 
 namespace chaveiro::cache {
@@ -26,9 +25,9 @@ struct Use {
   std::uint32_t age(std::uint32_t now) const { return (now - bits) & time_mask; }
   // 0: never used since it came; then 1, 2, 3–4, 5–8, more, each near or far.
   std::uint32_t group() const {
-    if (count() == 0) return 0;
-    const auto size = static_cast<std::uint32_t>(std::bit_width(count() - 1));
-    return 1 + 2 * (size < 4 ? size : 4) + (far() ? 1 : 0);
+    static constexpr std::uint8_t by_count_and_far[32] = {0, 1, 3, 5, 5, 7, 7, 7, 7, 9,  9,  9,  9,  9,  9,  9,
+                                                          0, 2, 4, 6, 6, 8, 8, 8, 8, 10, 10, 10, 10, 10, 10, 10};
+    return by_count_and_far[bits >> 16 & 31];
   }
   // After a use now. reach: what is used again within it is near, and kept (0: not known yet, `span`, the residents, stands in
   // for it); keep: this one is kept in any case.
