@@ -64,11 +64,11 @@ Epochs::Reader& Epochs::enrol() {
 std::uint64_t Epochs::advance() {
   if (asymmetric_) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return now_.fetch_add(1, std::memory_order_acq_rel);
+  return now_.epoch.fetch_add(1, std::memory_order_acq_rel);
 }
 
 std::uint64_t Epochs::oldest() {
-  std::uint64_t oldest = now_.load(std::memory_order_acquire);
+  std::uint64_t oldest = now_.epoch.load(std::memory_order_acquire);
   for (const Reader* r = readers.load(std::memory_order_acquire); r != nullptr; r = r->next) {
     const std::uint64_t since = r->since.load(std::memory_order_acquire);
     if (since != 0) oldest = std::min(oldest, since);

@@ -18,6 +18,11 @@
 
 namespace chaveiro::cache {
 
+// Read by every look-up: what stands beside it in memory is nobody else's.
+struct alignas(128) EpochWord {
+  std::atomic<std::uint64_t> epoch{1};
+};
+
 class Epochs {
  public:
   static constexpr std::uint32_t own_stripes =
@@ -42,7 +47,7 @@ class Epochs {
   static Reader* quick() { return quick_; }
   static bool outside(const Reader& reader) { return reader.since.load(std::memory_order_relaxed) == 0; }
   static void begin_quick(Reader& reader) {
-    reader.since.store(now_.load(std::memory_order_acquire), std::memory_order_release);
+    reader.since.store(now_.epoch.load(std::memory_order_acquire), std::memory_order_release);
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   static void end(Reader& reader) { reader.since.store(0, std::memory_order_release); }
@@ -51,7 +56,7 @@ class Epochs {
     if (reader.depth++ == 0) begin(reader);
   }
   static void begin(Reader& reader) {
-    const std::uint64_t epoch = now_.load(std::memory_order_acquire);
+    const std::uint64_t epoch = now_.epoch.load(std::memory_order_acquire);
     if (asymmetric_) [[likely]] {
       reader.since.store(epoch, std::memory_order_release);
       std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -76,7 +81,7 @@ class Epochs {
 
   static inline constinit thread_local Reader* mine_ = nullptr;
   static inline constinit thread_local Reader* quick_ = nullptr;
-  static inline constinit std::atomic<std::uint64_t> now_{1};
+  static inline constinit EpochWord now_;
   static inline constinit std::atomic<std::uint32_t> stripes_in_use_{0};
   static const bool asymmetric_;
 };

@@ -45,7 +45,7 @@ class ReuseModel {
   ReuseModel(const ReuseModel&) = delete;
   ReuseModel& operator=(const ReuseModel&) = delete;
 
-  struct alignas(64) Tally {
+  struct alignas(128) Tally {
     std::atomic<std::uint64_t> hits{0}, misses{0}, inserts{0};
   };
 
