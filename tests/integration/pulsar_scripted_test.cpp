@@ -426,5 +426,75 @@ TEST_F(PulsarScripted, acknowledgements_that_were_not_answered_are_told_again) {
   EXPECT_EQ(broker.count(wire::Ack::type), 2u);
 }
 
+// --- the system's clock steps, the steady one goes on
+
+struct SteppingClock final : Clock {
+  Guarded<UtcTime> utc{SystemClock{}.now()};
+  UtcTime now() const override { return *utc.lock(); }
+  SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+  void step(Micros by) { *utc.lock() += by; }
+};
+
+TEST_F(PulsarScripted, a_clock_that_steps_fails_no_message_and_keeps_the_numbers_in_order) {
+  SteppingClock clock;
+  Guarded<std::vector<std::pair<std::uint64_t, std::uint64_t>>> seen;  // sequence, time of publishing
+  const auto note = [&](Peer& peer, const Frame& frame) {
+    seen.lock()->emplace_back(wire::read_command<wire::Send>(frame)->sequence_id,
+                              wire::read_payload(frame.rest)->metadata.publish_time);
+    broker.as_usual(peer, frame);
+  };
+  broker.at(wire::Send::type, note);
+  BusOptions options;
+  options.client.clock = &clock;
+  const auto bus = make(std::move(options));
+  std::vector<testing::Matcher<std::pair<std::uint64_t, std::uint64_t>>> told;
+  for (const Micros step : {Micros{0}, Micros{-24h}, Micros{24h * 3'650}, Micros{-24h * 3'650}}) {
+    clock.step(step);
+    ASSERT_TRUE(send(*bus, "x"));
+    const auto millis = std::chrono::floor<std::chrono::milliseconds>(clock.now().time_since_epoch()).count();
+    told.push_back(testing::Pair(told.size() + 1, static_cast<std::uint64_t>(millis)));
+  }
+  EXPECT_THAT(*seen.lock(), testing::ElementsAreArray(told));
+  // One that waits for its answer is neither given up early, nor kept for ever.
+  broker.at(wire::Send::type, [](Peer&, const Frame&) {});
+  Guarded<int> stored, failed;
+  bus->publish(topic, {.body = "late"}, [&](const Result<MessageId>& id) { ++*(id ? stored : failed).lock(); });
+  ASSERT_TRUE(broker.came(wire::Send::type, 5, soon()));
+  clock.step(24h * 365);
+  EXPECT_EQ(bus->flush(Deadline::in(600ms)).error().code, Code::deadline);  // the producer looks each 500 ms
+  EXPECT_EQ(*failed.lock(), 0);
+  broker.at(wire::Send::type, {});
+  broker.cut();
+  ASSERT_TRUE(bus->flush(soon()));
+  EXPECT_EQ(*stored.lock(), 1);
+}
+
+TEST_F(PulsarScripted, a_clock_that_is_put_back_holds_up_no_time_limit_and_no_redelivery) {
+  SteppingClock clock;
+  broker.at(wire::Flow::type, [](Peer& peer, const Frame& frame) {
+    peer.raw(tests::message_frame(wire::read_command<wire::Flow>(frame)->consumer_id, 5, "body"));
+  });
+  BusOptions options;
+  options.client.clock = &clock;
+  options.producer.send_time_max = 100ms;
+  const auto bus = make(std::move(options));
+  auto sub = bus->subscribe({.topics = {topic}, .name = "sub", .queue_max = 1}, soon());
+  ASSERT_TRUE(sub);
+  const auto got = (*sub)->receive(1, soon());
+  ASSERT_TRUE(got && got->size() == 1u);
+  broker.at(wire::Send::type, [](Peer&, const Frame&) {});
+  Guarded<std::optional<Error>> why;
+  bus->publish(topic, {.body = "x"}, [&](const Result<MessageId>& id) {
+    if (!id) *why.lock() = id.error();
+    why.notify_all();
+  });
+  ASSERT_TRUE((*sub)->nack(got->front().delivery, 50ms));
+  clock.step(-24h * 365);
+  EXPECT_TRUE(broker.came(wire::Redeliver::type, 1, soon()));
+  auto failed = why.lock();
+  ASSERT_TRUE(failed.wait(soon(), [](const std::optional<Error>& it) { return it.has_value(); }));
+  EXPECT_EQ((*failed)->reason, "PublishUnanswered");
+}
+
 }  // namespace
 }  // namespace chaveiro::contract

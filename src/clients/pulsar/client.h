@@ -3,7 +3,7 @@
 // What producers and consumers of one client share: the loop, one connection a broker, the memory that unanswered messages may take,
 // and the look-up of who serves a topic (redirects followed, proxies gone through).
 //
-// Threads: options(), log(), loop(), next_id() and memory any; the rest on the loop's only.
+// Threads: options(), log(), loop(), now(), next_id() and memory any; the rest on the loop's only.
 // Errors:  those of connection.h; not_found "TopicNotFound", forbidden; unavailable "LookupLoop" after twenty redirects; invalid (url,
 //          files of TLS).
 #pragma once
@@ -34,6 +34,8 @@ struct ClientOptions {
   Micros keep_alive = std::chrono::seconds{30};
   Micros backoff_min = std::chrono::milliseconds{100};
   Micros backoff_max = std::chrono::seconds{60};
+  // The time of day that is told to brokers; null: the system's. Nothing of ours waits by it: it may step.
+  const Clock* clock = nullptr;
 };
 
 class Client {
@@ -57,6 +59,7 @@ class Client {
   // The persistent ones of a namespace ("tenant/name"), each partition by itself.
   void topics(const std::string& name_space, Topics told);
 
+  UtcTime now() const { return options_.clock != nullptr ? options_.clock->now() : SystemClock{}.now(); }
   std::uint64_t next_id() { return ++*last_id_.lock(); }
 
   // False: there is no room for so much now. One message always has room. With `wait` (0: for ever) it waits for room, but never on the

@@ -1,6 +1,7 @@
 #include "clients/pulsar/deliveries.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace chaveiro::clients::pulsar {
 namespace {
@@ -36,14 +37,21 @@ std::vector<std::uint32_t> Deliveries::arrived(EntryId id, std::uint32_t count, 
       given.push_back(i);
     }
   }
-  if (entry.left == 0) entries_.erase(found);
+  if (entry.left == 0) {
+    near_ = entries_.end();
+    entries_.erase(found);
+  }
   return given;
 }
 
+Deliveries::Entry* Deliveries::find(EntryId id) {
+  if (near_ == entries_.end() || near_->first != id) near_ = entries_.find(id);
+  return near_ == entries_.end() ? nullptr : &near_->second;
+}
+
 Deliveries::Message* Deliveries::find(Slot slot) {
-  const auto found = entries_.find(slot.entry);
-  if (found == entries_.end() || slot.index >= found->second.messages.size()) return nullptr;
-  return &found->second.messages[slot.index];
+  Entry* const entry = find(slot.entry);
+  return entry == nullptr || slot.index >= entry->messages.size() ? nullptr : &entry->messages[slot.index];
 }
 
 void Deliveries::taken(Slot slot, std::optional<SteadyTime> until) {
@@ -71,11 +79,11 @@ void Deliveries::finish(EntryId id, Entry& entry, Message& message) {
   if (message.state == State::done) return;
   message.state = State::done;
   --entry.left;
-  acked_.insert(id);
+  if (!std::exchange(entry.acked, true)) acked_.insert(id);
 }
 
 void Deliveries::ack(Slot slot) {
-  if (Message* const message = find(slot)) finish(slot.entry, entries_.find(slot.entry)->second, *message);
+  if (Message* const message = find(slot)) finish(slot.entry, *find(slot.entry), *message);
 }
 
 void Deliveries::ack_up_to(Slot slot) {
@@ -98,11 +106,13 @@ std::vector<wire::MessageIdData> Deliveries::acks() {
   for (const EntryId& id : acked_) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) continue;
-    const Entry& entry = found->second;
+    Entry& entry = found->second;
+    entry.acked = false;
     wire::MessageIdData& one = told.emplace_back();
     one.ledger_id = id.ledger;
     one.entry_id = id.entry;
     if (entry.left == 0) {
+      near_ = entries_.end();
       entries_.erase(found);
       continue;
     }
@@ -145,6 +155,7 @@ void Deliveries::queue_lost() {
 }
 
 void Deliveries::clear() {
+  near_ = entries_.end();
   entries_.clear();
   acked_.clear();
   due_ = {};

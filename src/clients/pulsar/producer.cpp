@@ -209,7 +209,7 @@ Result<std::string> Producer::frame_of(const Batch& batch) {
   wire::MessageMetadata metadata;
   metadata.producer_name = name_;
   metadata.sequence_id = batch.sequence;
-  metadata.publish_time = millis(SystemClock{}.now());
+  metadata.publish_time = millis(client_.now());
   if (!batch.key.empty()) metadata.partition_key = batch.key;
   std::string_view payload = batch.payload;
   if (batch.count == 1) {

@@ -48,7 +48,7 @@ struct PulsarSubscription::Shared : std::enable_shared_from_this<Shared> {
   std::optional<TopicPattern> pattern;
   // In the order of making: of a failover subscription's consumers the first one stays the active one.
   const std::string consumer_name =
-      std::to_string(SystemClock{}.now().time_since_epoch().count()) + "-" + to_string(uuid_v4());
+      std::to_string(bus.client->now().time_since_epoch().count()) + "-" + to_string(uuid_v4());
   const std::shared_ptr<Guarded<Queue>> queue = std::make_shared<Guarded<Queue>>();
   Guarded<Members> members;
 };
@@ -212,6 +212,7 @@ std::string PulsarSubscription::topic_of(const events::Delivery& delivery) const
 Result<std::vector<events::Received>> PulsarSubscription::receive(std::size_t max, Deadline deadline) {
   std::vector<events::Received> taken;
   std::map<std::uint32_t, std::vector<events::Delivery>> by_consumer;
+  std::pair<std::uint32_t, std::vector<events::Delivery>*> last{0, nullptr};  // mostly the next is of the same one
   {
     auto queue = shared_->queue->lock();
     queue.wait(deadline, [](const Queue& it) { return !it.items.empty() || it.failed || it.closed; });
@@ -219,7 +220,8 @@ Result<std::vector<events::Received>> PulsarSubscription::receive(std::size_t ma
     while (!queue->items.empty() && taken.size() < std::max<std::size_t>(max, 1)) {
       Queue::Item item = std::move(queue->items.front());
       queue->items.pop_front();
-      by_consumer[item.consumer].push_back(item.received.delivery);
+      if (last.second == nullptr || last.first != item.consumer) last = {item.consumer, &by_consumer[item.consumer]};
+      last.second->push_back(item.received.delivery);
       taken.push_back(std::move(item.received));
     }
     if (taken.empty() && queue->failed) return *queue->failed;
@@ -244,10 +246,15 @@ Result<std::vector<events::Received>> PulsarSubscription::receive_batch(std::siz
 
 Result<void> PulsarSubscription::ack(std::span<const events::Delivery> deliveries) {
   std::map<std::shared_ptr<Consumer>, std::vector<events::Delivery>> by_consumer;
+  std::pair<const events::Delivery*, std::vector<events::Delivery>*> last{nullptr, nullptr};
   for (const events::Delivery& delivery : deliveries) {
-    const auto consumer = consumer_of(delivery);
-    if (!consumer) return fail_field("delivery", "is not of this subscription");
-    by_consumer[consumer].push_back(delivery);
+    if (last.first == nullptr || last.first->topic != delivery.topic ||
+        last.first->id.partition != delivery.id.partition) {
+      const auto consumer = consumer_of(delivery);
+      if (!consumer) return fail_field("delivery", "is not of this subscription");
+      last = {&delivery, &by_consumer[consumer]};
+    }
+    last.second->push_back(delivery);
   }
   for (auto& [consumer, its] : by_consumer)
     shared_->loop().post([to = consumer, list = std::move(its)] { to->ack(list); });

@@ -124,6 +124,32 @@ TEST_F(ClientTest, repeats_reads_and_what_the_caller_vouches_for) {
   EXPECT_EQ(server_->calls("SET"), 3U);
 }
 
+TEST_F(ClientTest, sends_a_write_again_that_a_replica_has_refused) {
+  ASSERT_TRUE(client_->call(Command("PING"), soon()));
+  server_->set_fault({.kind = DoubleFault::Kind::error,
+                      .command = "INCR",
+                      .times = 2,
+                      .text = "READONLY You can't write against a read only replica."});
+  EXPECT_EQ(as_integer(client_->call(Command("INCR", "n"), soon())).value_or(0), 1);
+}
+
+TEST_F(ClientTest, asks_idle_connections_whether_they_live_and_dials_again_where_one_is_silent) {
+  Options options;
+  options.health_check = 20ms;
+  options.read_timeout = 100ms;
+  connect(std::move(options));
+  ASSERT_TRUE(client_->wait_ready(soon()));
+  const auto comes_to = [&](std::string_view command, std::uint64_t times) {
+    const Deadline deadline = soon();
+    while (server_->calls(command) < times && !deadline.expired()) std::this_thread::yield();
+    return server_->calls(command) >= times;
+  };
+  EXPECT_TRUE(comes_to("PING", server_->calls("PING") + 5));
+  server_->set_fault({.kind = DoubleFault::Kind::silence, .command = "PING", .times = 1});
+  EXPECT_TRUE(comes_to("HELLO", server_->calls("HELLO") + 1));
+  EXPECT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
+}
+
 TEST_F(ClientTest, survives_garbage_and_halved_frames) {
   ASSERT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
   for (const auto kind : {DoubleFault::Kind::garbage, DoubleFault::Kind::cut, DoubleFault::Kind::halve}) {
