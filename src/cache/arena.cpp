@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "base/check.h"
@@ -15,6 +16,7 @@ constexpr std::size_t huge_bytes = std::size_t{2} << 20;
 Arena::Arena(std::size_t reserve, std::uint32_t page_bytes)
     : reserve_((reserve + huge_bytes - 1) / huge_bytes * huge_bytes + huge_bytes),
       page_bytes_(page_bytes),
+      page_bits_(static_cast<std::uint32_t>(std::countr_zero(page_bytes))),
       huge_(reserve >= 8 * huge_bytes),
       pages_(1),
       partial_(sizes + 1, none) {

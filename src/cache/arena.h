@@ -57,7 +57,7 @@ class Arena {
     }
   }
 
-  std::uint32_t page_of(Ref ref) const { return static_cast<std::uint32_t>(std::size_t{ref} * 8 / page_bytes_); }
+  std::uint32_t page_of(Ref ref) const { return static_cast<std::uint32_t>(std::size_t{ref} * 8 >> page_bits_); }
   const Page& page(std::uint32_t index) const { return pages_[index]; }
   std::uint32_t pages() const { return static_cast<std::uint32_t>(pages_.size()); }  // first one is never used
   Ref first(std::uint32_t page) const { return static_cast<Ref>(std::size_t{page} * page_bytes_ / 8); }
@@ -73,7 +73,7 @@ class Arena {
   // What look-ups read, on a line that writers leave alone.
   alignas(64) std::byte* base_ = nullptr;
   std::size_t reserve_;
-  std::uint32_t page_bytes_;
+  std::uint32_t page_bytes_, page_bits_;  // a power of two
   bool huge_;
   alignas(64) std::vector<Page> pages_;
   std::vector<std::uint32_t> empty_;

@@ -65,8 +65,10 @@ struct Entry {
   static std::uint32_t sizes(std::size_t key, std::size_t value) {
     return static_cast<std::uint32_t>(key | value << key_bits);
   }
-  std::size_t key_bytes() const { return flags() & ((1U << key_bits) - 1); }
-  std::size_t value_bytes() const { return flags() >> key_bits & ((1U << value_bits) - 1); }
+  static std::size_t key_bytes(std::uint32_t shape) { return shape & ((1U << key_bits) - 1); }
+  static std::size_t value_bytes(std::uint32_t shape) { return shape >> key_bits & ((1U << value_bits) - 1); }
+  std::size_t key_bytes() const { return key_bytes(flags()); }
+  std::size_t value_bytes() const { return value_bytes(flags()); }
   Use use(std::uint32_t flags) const {
     return {used.load(std::memory_order_relaxed) | ((flags & kept) != 0 ? Use::kept_bit : 0)};
   }

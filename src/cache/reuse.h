@@ -57,15 +57,15 @@ class ReuseModel {
     return *mine;
   }
   template <class Counter>
-  static void count_own(Counter& counter) {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  static void count_own(Counter& counter, std::uint32_t more = 1) {
+    counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
   template <class Counter>
-  static void count(const Epochs::Reader& reader, Counter& counter) {
+  static void count(const Epochs::Reader& reader, Counter& counter, std::uint32_t more = 1) {
     if (reader.stripe < Epochs::own_stripes) [[likely]] {
-      count_own(counter);
+      count_own(counter, more);
     } else {
-      counter.fetch_add(1, std::memory_order_relaxed);
+      counter.fetch_add(more, std::memory_order_relaxed);
     }
   }
 
@@ -87,11 +87,13 @@ class ReuseModel {
   // The sweep met a resident (or a ghost) of this kind: that is how the time spent at each age is estimated.
   void met(Use use, const Epochs::Reader& reader, Stripe& mine) {
     count(reader, mine.seen[use.group()][bin(use.age(now()))]);
-    count(reader, mine.residents_seen);
   }
   void met_ghost(Use use, const Epochs::Reader& reader, Stripe& mine) {
     count(reader, mine.seen_ghost[use.group()][bin(use.age(now()))]);
-    count(reader, mine.ghosts_seen);
+  }
+  static void met_in_all(std::uint32_t residents, std::uint32_t ghosts, const Epochs::Reader& reader, Stripe& mine) {
+    count(reader, mine.residents_seen, residents);
+    count(reader, mine.ghosts_seen, ghosts);
   }
 
   // Moves the clock of requests on; call by writers, with the number of residents and of ghosts now.

@@ -49,11 +49,6 @@ std::size_t Store::weight_of(const Entry& entry, std::uint32_t flags) const {
          ((flags & Entry::boxed) != 0 ? entry.box(flags).bytes : 0);
 }
 
-float Store::worth(const Entry& entry, std::uint32_t flags) const {
-  const std::size_t bytes = 12 + entry.key_bytes() + entry.value_bytes() + weight_of(entry, flags);
-  return model_.worth(entry.use(flags), too_many_kept()) / static_cast<float>(bytes);
-}
-
 const Entry* Store::search(std::string_view key, std::uint64_t hash) const {
   const Ref ref = index_.find(hash << shard_bits_max, [&](Ref at) { return same(*index_.at(at), key); });
   return ref == 0 ? nullptr : arena_.at<Entry>(ref);
@@ -129,7 +124,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
       while (entries_ >= settings_.entries && evict_one(writer)) {}
     }
     ghosts_.fit(entries_ + 1);
-    const bool keep = kept_.load(std::memory_order_relaxed) < keep_limit(entries_ + 1);  // there is room among the kept
+    const bool keep = kept() < keep_limit(entries_ + 1);  // there is room among the kept
     if (const auto past = ghosts_.take(hash)) {
       ++counters_.comebacks;
       use = model_.touch(*past, hash, keep, writer);
@@ -139,7 +134,7 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   }
 
   entry->use(use);
-  if (use.kept()) flags |= Entry::kept, kept_one_more();
+  if (use.kept()) flags |= Entry::kept, ++kept_;
   entry->shape.store(flags, std::memory_order_relaxed);
 
   payload_ += item.key.size() + (item.box.object != nullptr ? item.box.bytes : value);
@@ -185,7 +180,7 @@ void Store::clear() {
   pooled_ = 0;
   field_.clear();
   entries_ = payload_ = pinned_ = 0;
-  kept_.store(0, std::memory_order_relaxed);
+  kept_ -= kept();
   ghosts_.clear();
   reclaim(true);
 }
@@ -238,7 +233,7 @@ void Store::unlink(Ref ref, std::uint64_t hash, Cause cause) {
   Entry* entry = arena_.at<Entry>(ref);
   if (cause != Cause::replaced || hash != 0) index_.remove(hash << shard_bits_max, ref);
   const std::uint32_t flags = entry->shape.fetch_and(~std::uint32_t{Entry::live}, std::memory_order_relaxed);
-  if ((flags & Entry::kept) != 0) kept_.fetch_sub(1, std::memory_order_relaxed);
+  if ((flags & Entry::kept) != 0) --kept_;
   const Box box = (flags & Entry::boxed) != 0 ? entry->box(flags) : Box{};
   payload_ -= entry->key_bytes() + (box.object != nullptr ? box.bytes : entry->value_bytes());
   if ((flags & Entry::pinned) != 0) {

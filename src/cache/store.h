@@ -125,7 +125,7 @@ class Store {
   }
   std::size_t payload() const { return payload_; }
   std::size_t ghosts() const { return ghosts_.count(); }
-  void kept_one_more() { kept_.fetch_add(1, std::memory_order_relaxed); }
+  void kept_one_more() { kept_by_readers_.fetch_add(1, std::memory_order_relaxed); }
   const Counters& counters() const { return counters_; }
   // Calls each(entry, flags) for every live entry.
   template <class Each>
@@ -192,8 +192,14 @@ class Store {
   bool evict_page(const Epochs::Reader& writer);
   template <class Weighed>
   void look_around(const Epochs::Reader& writer, std::uint32_t count, Weighed weighed);
-  float worth(const Entry& entry, std::uint32_t flags) const;
-  bool too_many_kept() const { return kept_.load(std::memory_order_relaxed) > keep_limit(entries_); }
+  float worth(const Entry& entry, std::uint32_t flags, bool too_many_kept) const {
+    std::size_t bytes = 12 + Entry::key_bytes(flags) + Entry::value_bytes(flags);
+    if ((flags & (Entry::extras | std::uint32_t{Entry::boxed})) != 0) bytes += weight_of(entry, flags);
+    return model_.worth(entry.use(flags), too_many_kept) / static_cast<float>(bytes);
+  }
+  float worth(const Entry& entry, std::uint32_t flags) const { return worth(entry, flags, too_many_kept()); }
+  bool too_many_kept() const { return kept() > keep_limit(entries_); }
+  std::size_t kept() const { return kept_ + kept_by_readers_.load(std::memory_order_relaxed); }
 
   // What look-ups read, on lines that writers leave alone.
   Arena arena_;
@@ -202,7 +208,8 @@ class Store {
 
   // Under the lock.
   alignas(128) std::mutex mutex_;
-  std::atomic<std::size_t> kept_{0};  // entries whose use says kept: readers make it more, the writer less
+  std::atomic<std::size_t> kept_by_readers_{0};
+  std::size_t kept_ = 0;  // with those: entries whose use says kept
   Settings settings_;
   ReuseModel& model_;
   Ghosts ghosts_;

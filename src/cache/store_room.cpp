@@ -101,9 +101,12 @@ template <class Weighed>
 void Store::look_around(const Epochs::Reader& writer, std::uint32_t count, Weighed weighed) {
   ReuseModel::Stripe& stripe = model_.stripe(writer);
   const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
+  const bool too_many = too_many_kept();
+  std::uint32_t met_ghosts = 0;
   for (std::uint32_t i = 0; i < count / 2; ++i) {
-    if (const auto ghost = ghosts_.next()) model_.met_ghost(*ghost, writer, stripe);
+    if (const auto ghost = ghosts_.next()) model_.met_ghost(*ghost, writer, stripe), ++met_ghosts;
   }
+  const std::uint32_t wanted = count;
   for (std::uint32_t empty_pages = 0; count > 0 && empty_pages <= arena_.pages();) {
     if (hand_page_ >= arena_.pages()) hand_page_ = 1;
     const Arena::Page& page = arena_.page(hand_page_);
@@ -121,8 +124,9 @@ void Store::look_around(const Epochs::Reader& writer, std::uint32_t count, Weigh
     --count;
     model_.met(entry->use(flags), writer, stripe);
     if ((flags & Entry::pinned) != 0) continue;
-    weighed(ref, entry->expired(flags, tick) ? -1.0F : worth(*entry, flags));
+    weighed(ref, entry->expired(flags, tick) ? -1.0F : worth(*entry, flags, too_many));
   }
+  model_.met_in_all(wanted - count, met_ghosts, writer, stripe);
 }
 
 // What was weighed under the other policy counts no more.
@@ -147,7 +151,10 @@ bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
 
   std::uint64_t hashes[batch_max];
   const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
-  for (std::size_t i = 0; i < take; ++i) __builtin_prefetch(arena_.at<Entry>(field_[i].ref));
+  for (std::size_t i = 0; i < take; ++i) {
+    __builtin_prefetch(arena_.at<Entry>(field_[i].ref));
+    __builtin_prefetch(arena_.at<Entry>(field_[i].ref)->at(47));
+  }
   for (std::size_t i = 0; i < take; ++i) {
     Candidate& one = field_[i];
     const Entry& entry = *arena_.at<Entry>(one.ref);
