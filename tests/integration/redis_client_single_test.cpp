@@ -65,6 +65,27 @@ TEST(RedisClient, checks_the_certificate_and_shows_its_own) {
   EXPECT_TRUE(careless->call(Command("PING"), soon()));
 }
 
+TEST(RedisClient, reads_the_files_of_tls_again_for_each_new_connection) {
+  RedisServer server({.tls = true});
+  const auto mine = server.issue("client");
+  const net::TestFolder folder;
+  const net::TestAuthority stranger(folder, "stranger");
+  const std::string trusted = folder.file("trusted.pem");
+  const auto trust = [&](const std::string& ca_file) {
+    std::ofstream(trusted) << std::ifstream(ca_file).rdbuf();
+    server.command({"CLIENT", "KILL", "TYPE", "normal"});
+  };
+  trust(server.authority().ca_file);
+  const auto client =
+      client_of(server.url() + "?ca_file=" + trusted + "&cert_file=" + mine.cert_file + "&key_file=" + mine.key_file);
+  const auto answers = [&] { return client->call(Command("PING"), Deadline::in(200ms)).has_value(); };
+  ASSERT_TRUE(client->call(Command("PING"), soon()));
+  trust(stranger.ca_file);
+  tests::wait_until("the server is not trusted any more", [&] { return !answers(); });
+  trust(server.authority().ca_file);
+  tests::wait_until("it is trusted again", answers);
+}
+
 TEST(RedisClient, logs_in_as_an_acl_user_and_follows_a_changed_password) {
   RedisServer server;
   server.command({"ACL", "SETUSER", "app", "on", ">first", "~app:*", "+@read", "+@write", "+@connection", "-flushall"});

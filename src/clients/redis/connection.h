@@ -35,6 +35,7 @@ struct ConnectionOptions {
   // Asked before each dial.
   std::function<GreetingOptions()> greeting = {};
   std::shared_ptr<net::TlsClientContext> tls = {};  // empty: plain
+  std::function<void()> renew_tls = {};             // called before each handshake; empty: `tls` stays as it is
   std::string tls_name = {};                        // the name that the certificate must bear
   SessionOptions session = {};
   ParserOptions parser = {};

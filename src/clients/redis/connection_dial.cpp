@@ -124,6 +124,7 @@ void Connection::go_on_dialing(std::uint32_t events) {
       }
       if (!options_.tls) return greet();
       step_ = Step::tls;
+      if (options_.renew_tls) options_.renew_tls();
       auto begun = socket_.begin_tls(options_.tls->current(), options_.tls_name, !options_.tls->options().skip_verify);
       if (!begun) return dial_failed(begun.error());
       return go_on_tls();

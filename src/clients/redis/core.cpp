@@ -113,12 +113,14 @@ std::shared_ptr<Connection> Core::make_connection(
   greeting.protocol_min = options_.protocol == Protocol::resp3 ? 3 : 2;
   greeting.protocol_max = options_.protocol == Protocol::resp2 ? 2 : 3;
   if (change) change(made, greeting);
-  made.greeting = [this, greeting, tls = made.tls] {
+  if (made.tls) {
     // Certificates may have changed on the disk; a fault there leaves those that we have.
-    if (tls) {
+    made.renew_tls = [this, tls = made.tls] {
       if (const auto reloaded = tls->reload(); !reloaded)
         log().warn("TLS files not read again", {{"error", reloaded.error()}});
-    }
+    };
+  }
+  made.greeting = [this, greeting] {
     GreetingOptions now = greeting;
     const Credentials& fixed = now.sentinel ? options_.sentinel_credentials : options_.credentials;
     const Credentials current = !now.sentinel && options_.current_credentials ? options_.current_credentials() : fixed;
