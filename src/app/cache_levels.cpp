@@ -121,7 +121,7 @@ class Levels final : public CacheLevels {
 
 Result<std::unique_ptr<CacheLevels>> CacheLevels::open(const Settings& settings, const std::string& folder,
                                                        directory::Store& store, const Clock& clock, Registry& metrics,
-                                                       Logger log) {
+                                                       const Logger& log) {
   const std::string note = folder + "/cache.position";
   Second second;
   if (settings.cache_l2_enabled) {

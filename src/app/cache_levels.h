@@ -31,7 +31,7 @@ class CacheLevels {
   // `folder`: of this process alone.
   static Result<std::unique_ptr<CacheLevels>> open(const Settings& settings, const std::string& folder,
                                                    directory::Store& store, const Clock& clock, Registry& metrics,
-                                                   Logger log);
+                                                   const Logger& log);
 
   virtual cache::Tier* l2() = 0;  // null: not asked for
   // True: the second level may hold what is old, and must be cleared before anything is read from it.
