@@ -58,7 +58,11 @@ Result<bool> Writer::happened(const Chronicle::Head& head, Deadline deadline) {
 Result<void> Writer::transact(const std::function<Result<void>(Deadline)>& work, Deadline deadline) {
   for (int tries = 1;; ++tries) {
     bool commit_sent = false;
-    const Result<void> done = once(work, commit_sent, deadline);
+    const auto counted = [&](Deadline limit) {
+      if (tries > 1) counts_.with([](Counts& counts) { ++counts.repeated; });
+      return work(limit);
+    };
+    const Result<void> done = once(counted, commit_sent, deadline);
     if (done) return done;
     const Error error = done.error();
     const bool lost = !connection_ || connection_->broken() || is_lost(error);
@@ -83,7 +87,6 @@ Result<void> Writer::transact(const std::function<Result<void>(Deadline)>& work,
       return error;
     }
     if (tries >= 5 || deadline.expired()) return error;
-    counts_.with([](Counts& counts) { ++counts.repeated; });
   }
 }
 
