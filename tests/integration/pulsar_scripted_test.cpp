@@ -471,6 +471,7 @@ TEST_F(PulsarScripted, a_clock_that_steps_fails_no_message_and_keeps_the_numbers
 
 TEST_F(PulsarScripted, a_clock_that_is_put_back_holds_up_no_time_limit_and_no_redelivery) {
   SteppingClock clock;
+  Guarded<std::optional<Error>> why;  // outlives the bus, whose thread tells it
   broker.at(wire::Flow::type, [](Peer& peer, const Frame& frame) {
     peer.raw(tests::message_frame(wire::read_command<wire::Flow>(frame)->consumer_id, 5, "body"));
   });
@@ -483,7 +484,6 @@ TEST_F(PulsarScripted, a_clock_that_is_put_back_holds_up_no_time_limit_and_no_re
   const auto got = (*sub)->receive(1, soon());
   ASSERT_TRUE(got && got->size() == 1u);
   broker.at(wire::Send::type, [](Peer&, const Frame&) {});
-  Guarded<std::optional<Error>> why;
   bus->publish(topic, {.body = "x"}, [&](const Result<MessageId>& id) {
     if (!id) *why.lock() = id.error();
     why.notify_all();

@@ -37,7 +37,7 @@ std::vector<std::uint32_t> Deliveries::arrived(EntryId id, std::uint32_t count, 
       given.push_back(i);
     }
   }
-  if (entry.left == 0) {
+  if (entry.left == 0 && !entry.acked) {
     near_ = entries_.end();
     entries_.erase(found);
   }

@@ -37,6 +37,14 @@ TEST_F(DeliveriesOfAConsumer, acknowledge_an_entry_once_all_of_it_is_done) {
   EXPECT_EQ(deliveries.entries(), 0u);
 }
 
+TEST_F(DeliveriesOfAConsumer, tell_the_acknowledgement_of_what_comes_once_more_before_it_was_told) {
+  take(first, 1);
+  deliveries.ack({first, 0});
+  EXPECT_THAT(deliveries.arrived(first, 1, {}), IsEmpty());
+  EXPECT_EQ(deliveries.acks().size(), 1u);
+  EXPECT_EQ(deliveries.entries(), 0u);
+}
+
 TEST_F(DeliveriesOfAConsumer, count_batches_longer_than_a_word) {
   take(first, 130);
   for (std::uint32_t i = 0; i < 129; ++i) deliveries.ack({first, i});
