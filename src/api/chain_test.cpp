@@ -145,8 +145,10 @@ TEST_F(ChainTest, a_refusal_names_the_limit) {
 }
 
 TEST_F(ChainTest, a_place_among_calls_at_once_is_given_back_once_however_the_call_ends) {
+  chain.begin(head()).finish();  // from here on the token is known, and the address is not asked
+  asked.clear();
   by_caller.holder = 7;
-  const std::vector<std::string> expected{"ip 10.0.0.1", "joana GetKey", "give back GetKey 7"};
+  const std::vector<std::string> expected{"joana GetKey", "give back GetKey 7"};
   chain.begin(head()).finish();
   EXPECT_EQ(asked, expected);
   asked.clear();
