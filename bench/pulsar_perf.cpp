@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -17,6 +16,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "bench/output_of.h"
 #include "clients/pulsar/admin.h"
 
 namespace chaveiro::bench {
@@ -47,16 +47,6 @@ double cpu_of(pid_t pid) {
   double user = 0, system = 0;
   fields >> user >> system;
   return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-}
-
-std::string output_of(const std::string& command) {
-  std::string text;
-  std::FILE* const pipe = ::popen(command.c_str(), "r");
-  CHECK(pipe != nullptr);
-  std::array<char, 4096> part;
-  for (std::size_t got; (got = std::fread(part.data(), 1, part.size(), pipe)) > 0;) text.append(part.data(), got);
-  ::pclose(pipe);
-  return text;
 }
 
 }  // namespace

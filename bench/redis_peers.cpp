@@ -18,6 +18,7 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "bench/output_of.h"
 
 namespace chaveiro::bench {
 namespace {
@@ -34,16 +35,6 @@ std::uint16_t free_port() {
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   ::close(fd);
   return ntohs(address.sin_port);
-}
-
-std::string output_of(const std::string& command) {
-  std::string text;
-  std::FILE* const pipe = ::popen(command.c_str(), "r");
-  CHECK(pipe != nullptr);
-  std::array<char, 4096> part;
-  for (std::size_t got; (got = std::fread(part.data(), 1, part.size(), pipe)) > 0;) text.append(part.data(), got);
-  ::pclose(pipe);
-  return text;
 }
 
 }  // namespace

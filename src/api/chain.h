@@ -13,9 +13,9 @@
 //   if (auto entered = call.enter(); !entered) { call.finish(entered.error()); return …; }
 //   … call.context() … call.finish() or call.finish(error) …
 //
-// finish() gives back the place that a limit of calls at once gave. It also writes the whole error to the log where it was our fault, for outside it is hidden (for_outside). A Call
-// that is destroyed without finish() counts as internal: that is how a handler that fell over shows. The edges catch what
-// a handler throws; nothing does so by design.
+// finish() gives back the place that a limit of calls at once gave. It also writes the whole error to the log where it was
+// our fault, for outside it is hidden (for_outside). A Call that is destroyed without finish() counts as internal: that is
+// how a handler that fell over shows. The edges catch what a handler throws; nothing does so by design.
 //
 // Threads: Chain any number at once; a Call belongs to one thread at a time and may be handed over.
 // Time:    begin and finish together about 1 µs where the token is remembered.
