@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 constexpr int processes = 8;
 constexpr std::int64_t amount = 300;
 constexpr std::int64_t leased_amount = 16'000;
-constexpr Micros before_edge = 1'500ms, after_edge = 1s;
+constexpr Micros before_edge = 4s, after_edge = 1s;
 
 enum Subject : std::int64_t {
   token_bucket,
@@ -54,7 +54,7 @@ Micros period_with_edge_near(std::int64_t now, Random& random) {
 
 struct Plan {
   Micros period;
-  std::int64_t until;
+  std::int64_t edge;
 };
 
 template <class T>
@@ -80,7 +80,7 @@ bool get(int from, T& item) {
   return true;
 }
 
-// One of the processes: asks for everything in turn, and tells its admissions.
+// One of the processes: asks for everything in turn until after the edge nothing is left, and tells its admissions.
 class Attacker {
  public:
   Attacker(const std::string& url, int number) : is_first_half_(number < processes / 2) {
@@ -105,12 +105,21 @@ class Attacker {
               terms(Algorithm::fixed_window),
               *make_terms("leased", {.amount = leased_amount, .period = 24h}, OnChange::as_is, Lease::yes)};
     std::vector<Admission> admissions;
-    while (now_us() < plan.until)
-      for (std::int64_t subject = 0; subject < subjects; ++subject)
-        for (int again = subject == leased ? 20 : 1; again > 0; --again) {
-          const std::int64_t asked = now_us();
-          if (admitted(subject)) admissions.push_back({subject, asked, now_us()});
-        }
+    const auto ask = [&](std::int64_t subject) {
+      const std::int64_t asked = now_us();
+      if (!admitted(subject)) return false;
+      admissions.push_back({subject, asked, now_us()});
+      return true;
+    };
+    while (ask(fixed_window)) {  // first, so that also a slow machine has used it up before the edge
+    }
+    const std::int64_t until = plan.edge + after_edge.count();
+    for (bool is_used_up = false; !is_used_up;) {
+      is_used_up = now_us() >= until;
+      for (const std::int64_t subject : {token_bucket, gcra, sliding_log, sliding_window, fixed_window, official})
+        if (ask(subject)) is_used_up = false;
+    }
+    while (ask(leased)) {}
     return admissions;
   }
 
@@ -193,7 +202,7 @@ class OverAdmission : public ::testing::Test {
     const std::int64_t now = now_us();
     Random random(static_cast<std::uint64_t>(now));
     period_ = period_with_edge_near(now, random);
-    const Plan plan{period_, now + (before_edge + after_edge).count()};
+    const Plan plan{period_, (now / period_.count() + 1) * period_.count()};
     for (const Child& child : children) ASSERT_TRUE(put(child.to, &plan, 1));
     for (const Child& child : children) {
       for (Admission it{}; get(child.from, it);) {
