@@ -53,7 +53,7 @@ class Guarded {
     return std::forward<Fn>(fn)(value_);
   }
 
-  // Wakes those who wait; best after the lock is given back. Nobody is woken by a change alone.
+  // Wakes those who wait for a change. Best after the lock is given back; within with() if they may destroy this once they see it.
   void notify_one() { changed_.notify_one(); }
   void notify_all() { changed_.notify_all(); }
 

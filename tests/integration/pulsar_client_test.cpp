@@ -329,8 +329,10 @@ TEST_F(PulsarClient, waits_for_a_topic_that_another_producer_has) {
   const auto second = make(options);
   Guarded<std::optional<Result<MessageId>>> answer;
   second->publish(topic, {.key = "k", .body = "2"}, [&](Result<MessageId> id) {
-    answer.lock()->emplace(std::move(id));
-    answer.notify_all();
+    answer.with([&](auto& it) {
+      it.emplace(std::move(id));
+      answer.notify_all();  // under the lock: once it is given back, `answer` may be gone
+    });
   });
   EXPECT_FALSE(answer.lock().wait(Deadline::in(300ms), [](const auto& it) { return it.has_value(); }));
   first.reset();
@@ -376,8 +378,10 @@ TEST_F(PulsarClient, tells_which_consumer_of_a_failover_subscription_is_the_acti
     return bus->subscribe({.topics = {topic}, .name = "sub", .type = SubscriptionType::failover},
                           {.on_active =
                                [&](const std::string&, bool active) {
-                                 told.with([&](Told& it) { ++(active ? it.active : it.passive); });
-                                 told.notify_all();
+                                 told.with([&](Told& it) {
+                                   ++(active ? it.active : it.passive);
+                                   told.notify_all();
+                                 });
                                }},
                           soon());
   };
