@@ -76,13 +76,26 @@ if(CHAVEIRO_TESTS)
   if(EXISTS /dev/shm)
     set(event_kill_environment TMPDIR=/dev/shm)
   endif()
-  chaveiro_test(event_kill_test SOURCES tests/integration/event_kill_test.cpp LIBS chaveiro_clients_sqlite LABELS slow TIMEOUT 300
+  chaveiro_test(event_kill_test SOURCES tests/integration/event_kill_test.cpp tests/integration/event_kill_ledger.cpp LIBS chaveiro_clients_sqlite LABELS slow TIMEOUT 300
+    set(event_kill_folder TMPDIR=/dev/shm)
                 ENVIRONMENT ${event_kill_environment})
   target_compile_definitions(event_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:event_kill_child>")
   add_dependencies(event_kill_test event_kill_child)
-  # The same over the broker. The long form: EVENT_KILLS=50.
+  # The broker is killed instead. The long form: EVENT_BROKER_KILLS=50.
+  add_executable(event_broker_kill_test tests/integration/event_broker_kill_test.cpp tests/integration/event_kill_ledger.cpp)
+  target_link_libraries(event_broker_kill_test PRIVATE chaveiro_clients_sqlite GTest::gtest_main)
+  target_include_directories(event_broker_kill_test PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(event_broker_kill_test PRIVATE ${CHAVEIRO_WARNINGS})
+  target_compile_definitions(event_broker_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:event_kill_child>")
+  set_target_properties(event_broker_kill_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_dependencies(event_broker_kill_test event_kill_child)
+  add_test(NAME event_broker_kill_test COMMAND event_broker_kill_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(event_broker_kill_test PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 900 LABELS slow RUN_SERIAL TRUE
+                       DEPENDS pulsar_bad_days_test
+                       ENVIRONMENT "EVENT_BROKER_KILLS=1;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url;${event_kill_folder}")
+  # The program again, over the broker. The long form: EVENT_KILLS=50.
   add_test(NAME event_kill_pulsar COMMAND event_kill_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(event_kill_pulsar PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 300 LABELS slow
+  set_tests_properties(event_kill_pulsar PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 900 LABELS slow
                        ENVIRONMENT "EVENT_KILLS=1;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url")
   chaveiro_test(memory_tier_contract_test SOURCES tests/contract/memory_tier_test.cpp LIBS chaveiro_cache)
   chaveiro_test(sqlite_tier_contract_test SOURCES tests/contract/sqlite_tier_test.cpp LIBS chaveiro_clients_sqlite)

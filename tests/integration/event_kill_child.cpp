@@ -3,13 +3,15 @@
 // standard output, eight bytes at a time; why it ended otherwise, and where it stood, go to standard error.
 //
 // With PULSAR_AT (tests/support/pulsar_broker.h) the events go over that broker instead, on topics that the folder's name tells from
-// those of other runs.
+// those of other runs. Steps inside the client that come with a connection are brought about by cutting the connections.
 //
-//   event_kill_child FOLDER STEP NTH FIRST SEED TIME_MAX     (STEP "drain": commits nothing, ends when everything is applied;
-//                                                             TIME_MAX: seconds, then it tells where it stands and ends)
+//   event_kill_child FOLDER STEP NTH FIRST SEED TIME_MAX [stops]
+//
+// STEP "drain": commits nothing, ends when everything is applied. TIME_MAX: seconds, then it tells where it stands and ends.
+// "stops": it does not die at the step, but stands still there, says `stopped_here`, and goes on to the next time when a byte comes on
+// standard input, whatever became of the broker meanwhile. Where 'd' comes it drains.
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -24,6 +26,7 @@
 #include "events/relay.h"
 #include "events/renamed_bus.h"
 #include "events/topics.h"
+#include "tests/integration/event_kill_failpoint.h"
 #include "tests/integration/kill_samples.h"
 #include "tests/support/pulsar_broker.h"
 
@@ -33,13 +36,14 @@ namespace {
 using namespace events;
 
 const std::string key_topic(topics::key_events);
-Deadline soon() { return Deadline::in(std::chrono::seconds{20}); }
+constexpr std::array our_topics = {topics::key_events, topics::core_events};
+Deadline soon() { return Deadline::in(std::chrono::seconds{60}); }
 
 // The embedded log, or a broker.
 class KillBus {
  public:
   static Result<std::unique_ptr<KillBus>> open(const std::string& folder, events::log::LocalDisk& disk,
-                                               const Clock& clock) {
+                                               const Clock& clock, Failpoint& failpoint) {
     auto made = std::make_unique<KillBus>();
     if (std::getenv("PULSAR_AT") == nullptr) {
       events::log::LogOptions options;
@@ -53,6 +57,8 @@ class KillBus {
     const tests::PulsarBroker broker = tests::pulsar_broker();
     clients::pulsar::BusOptions options;
     options.client.url = broker.url;
+    options.client.backoff_max = std::chrono::seconds{1};
+    options.client.failpoint = [&failpoint](std::string_view step) { failpoint.at(step); };
     options.admin.url = broker.admin_url;
     options.producer.name = "relay";
     options.producer.access = clients::pulsar::wire::AccessMode::exclusive_with_fencing;
@@ -61,7 +67,7 @@ class KillBus {
     TRY(auto pulsar, clients::pulsar::PulsarBus::make(std::move(options), Logger{}));
     made->pulsar_ = pulsar.get();
     Names names;
-    for (const std::string_view topic : topics::all)
+    for (const std::string_view topic : our_topics)
       names.emplace(topic, std::string(topic) + "-" + folder.substr(folder.rfind('/') + 1));
     auto renamed = std::make_unique<RenamedBus>(std::move(pulsar), std::move(names), Names{});
     made->key_topic_ = renamed->topic_name(key_topic);
@@ -96,7 +102,9 @@ struct Progress {
 
 struct Child {
   std::string folder, step;
-  std::uint64_t nth = 0, first = 0;
+  std::uint64_t first = 0;
+  bool stops = false;
+  Failpoint& failpoint;
   Random random;
   SystemClock clock = {};
   events::log::LocalDisk disk = {};
@@ -116,7 +124,7 @@ struct Child {
     const Progress now = *progress.lock();
     std::fprintf(stderr,
                  "too slow at step %s, %llu to go: in %s, round %llu, %llu commits, %llu published, %llu handled\n",
-                 step.c_str(), static_cast<unsigned long long>(nth), std::string(now.doing).c_str(),
+                 step.c_str(), static_cast<unsigned long long>(failpoint.to_go()), std::string(now.doing).c_str(),
                  static_cast<unsigned long long>(now.rounds), static_cast<unsigned long long>(now.commits),
                  static_cast<unsigned long long>(now.published), static_cast<unsigned long long>(now.handled));
     const auto short_time = [] { return Deadline::in(std::chrono::seconds{1}); };
@@ -129,10 +137,8 @@ struct Child {
       for (const auto& key : *parked) std::fprintf(stderr, "parked: %s\n", key.key.c_str());
   }
 
-  std::function<void(std::string_view)> failpoint() {
-    return [this](std::string_view at) {
-      if (at == step && --nth == 0) ::kill(::getpid(), SIGKILL);
-    };
+  std::function<void(std::string_view)> at_step() {
+    return [this](std::string_view at) { failpoint.at(at); };
   }
 
   // The effect of an event: a new account, made anew each time it is applied, so that twice would be seen.
@@ -178,7 +184,7 @@ struct Child {
     if (!store) return ended(2, store.error());
     auto memory = clients::sqlite::SqliteConsumerMemory::open(folder + "/consumers.db");
     if (!memory) return ended(2, memory.error());
-    auto bus = KillBus::open(folder, disk, clock);
+    auto bus = KillBus::open(folder, disk, clock, failpoint);
     if (!bus) return ended(2, bus.error());
     std::thread watch([&] {
       auto now = progress.lock();
@@ -197,10 +203,10 @@ struct Child {
   int work(clients::sqlite::SqliteStore& store, clients::sqlite::SqliteConsumerMemory& memory, KillBus& kill_bus) {
     Bus& bus = kill_bus.bus();
     at("creating topics");
-    for (const std::string_view topic : topics::all)
+    for (const std::string_view topic : our_topics)
       if (const auto made = bus.create_topic(std::string(topic), {.partitions = 2}, soon()); !made)
         return ended(3, made.error());
-    Relay relay({.round_max = 50, .failpoint = failpoint()}, *store.outbox(), bus, nullptr, Logger{});
+    Relay relay({.round_max = 50, .failpoint = at_step()}, *store.outbox(), bus, nullptr, Logger{});
     Handlers handlers;
     handlers.on("*", [&](const DomainEvent& event, const Mark& mark, Deadline) { return apply(store, event, mark); });
     ConsumerOptions consuming;
@@ -208,46 +214,74 @@ struct Child {
     consuming.subscription = "effects";
     consuming.backoff_min = consuming.backoff_max = Micros{1};
     consuming.ahead_max = 100;
-    consuming.failpoint = failpoint();
+    consuming.failpoint = at_step();
     Consumer consumer(std::move(consuming), std::move(handlers), bus, *store.inbox(), memory, clock, Logger{}, metrics);
     at("subscribing");
-    if (const auto opened = consumer.open(soon()); !opened) return ended(4, opened.error());
-    const bool drain = step == "drain";
+    if (const auto opened = consumer.open(patient()); !opened) return ended(4, opened.error());
     for (std::uint64_t n = first;; ++n) {
+      const bool drain = step == "drain" || failpoint.draining();
       ++progress.lock()->rounds;
       at("committing");
       if (!drain)
         if (const auto done = commit(store, n); !done) return ended(5, done.error());
       at("relaying");
       const auto relayed = relay.run_once(soon());
-      if (!relayed) return ended(6, relayed.error());
-      progress.lock()->published += *relayed;
+      if (!relayed && !may_pass(relayed.error())) return ended(6, relayed.error());
+      progress.lock()->published += relayed.value_or(0);
       at("consuming");
       const auto done = consumer.run_once(Deadline::in(std::chrono::milliseconds{1}));
-      if (!done) return ended(7, done.error());
-      progress.lock()->handled += *done;
+      if (!done && !may_pass(done.error())) return ended(7, done.error());
+      progress.lock()->handled += done.value_or(0);
       if (!drain) continue;
       at("looking whether all is done");
-      const auto depth = store.outbox()->depth(soon());
-      if (!depth) return ended(8, depth.error());
-      const auto parked = memory.parked_keys("effects", 1, soon());
-      if (!parked) return ended(8, parked.error());
-      const auto behind = kill_bus.behind(soon());
-      if (!behind) return ended(8, behind.error());
-      if (depth->events + parked->size() + *behind == 0) return 0;
+      const auto left = left_to_do(store, memory, kill_bus);
+      if (!left && !may_pass(left.error())) return ended(8, left.error());
+      if (left && *left == 0) return 0;
     }
   }
+
+  static Result<std::uint64_t> left_to_do(clients::sqlite::SqliteStore& store,
+                                          clients::sqlite::SqliteConsumerMemory& memory, KillBus& bus) {
+    TRY(const auto depth, store.outbox()->depth(soon()));
+    TRY(const auto parked, memory.parked_keys("effects", 1, soon()));
+    TRY(const std::uint64_t behind, bus.behind(soon()));
+    return depth.events + parked.size() + behind;
+  }
+
+  // Where the broker is killed it is away for a while.
+  bool may_pass(const Error& error) const {
+    return stops &&
+           (error.code == Code::unavailable || error.code == Code::maybe_applied || error.code == Code::deadline);
+  }
+  Deadline patient() const { return stops ? Deadline::in(std::chrono::minutes{10}) : soon(); }
 };
+
+// Of the broker that there is; 0: none.
+std::uint16_t broker_port() {
+  if (std::getenv("PULSAR_AT") == nullptr) return 0;
+  const std::string url = tests::pulsar_broker().url;
+  return static_cast<std::uint16_t>(std::atoi(url.substr(url.rfind(':') + 1).c_str()));
+}
+
+int run(int count, char** arguments) {
+  const std::string folder = arguments[1], step = arguments[2];
+  const auto number = [&](int place) { return std::strtoull(arguments[place], nullptr, 10); };
+  const std::uint64_t seed = number(5);
+  const bool stops = count == 8 && std::string_view(arguments[7]) == "stops";
+  Failpoint failpoint(step, number(3), seed, stops ? Failpoint::Then::stop : Failpoint::Then::die, broker_port());
+  Child child{.folder = folder,
+              .step = step,
+              .first = number(4),
+              .stops = stops,
+              .failpoint = failpoint,
+              .random = Random(seed)};
+  return child.run(std::chrono::seconds{std::atoi(arguments[6])});
+}
 
 }  // namespace
 }  // namespace chaveiro::contract
 
 int main(int count, char** arguments) {
-  if (count != 7) return 1;
-  chaveiro::contract::Child child{.folder = arguments[1],
-                                  .step = arguments[2],
-                                  .nth = std::strtoull(arguments[3], nullptr, 10),
-                                  .first = std::strtoull(arguments[4], nullptr, 10),
-                                  .random = chaveiro::Random(std::strtoull(arguments[5], nullptr, 10))};
-  return child.run(std::chrono::seconds{std::atoi(arguments[6])});
+  if (count != 7 && count != 8) return 1;
+  return chaveiro::contract::run(count, arguments);
 }

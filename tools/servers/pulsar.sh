@@ -133,8 +133,9 @@ start() {
     PULSAR_GC_LOG="-Xlog:disable -Xlog:all=warning:stderr" PULSAR_LOG_DIR=$folder/logs PULSAR_LOG_LEVEL=warn \
     PULSAR_STANDALONE_CONF=$folder/standalone.conf
   JAVA_HOME=$(java_home)
+  # It outlives whoever starts it, so it takes none of their files along: locks would stay held.
   setsid "$home/bin/pulsar" standalone -nfw -nss -a 127.0.0.1 --metadata-dir "$folder/meta" --bookkeeper-dir "$folder/bookkeeper" \
-    --bookkeeper-port "$(cat "$folder/bookkeeper.port")" >>"$folder/log" 2>&1 </dev/null &
+    --bookkeeper-port "$(cat "$folder/bookkeeper.port")" >>"$folder/log" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
   echo $! >"$folder/pid"
   local tries
   for tries in {1..120}; do

@@ -36,6 +36,9 @@ struct ClientOptions {
   Micros backoff_max = std::chrono::seconds{60};
   // The time of day that is told to brokers; null: the system's. Nothing of ours waits by it: it may step.
   const Clock* clock = nullptr;
+  // Called on the loop's thread at each step of publishing and consuming, for tests that stop the process or the broker there
+  // (docs/events.md has their names).
+  std::function<void(std::string_view step)> failpoint = {};
 };
 
 class Client {
@@ -61,6 +64,13 @@ class Client {
 
   UtcTime now() const { return options_.clock != nullptr ? options_.clock->now() : SystemClock{}.now(); }
   std::uint64_t next_id() { return ++*last_id_.lock(); }
+  void step(std::string_view name) const {
+    if (options_.failpoint) options_.failpoint(name);
+  }
+  // When what was given to a connection before has been written.
+  void step_when_written(std::string_view name) {
+    if (options_.failpoint) loop_.post([this, name] { step(name); });
+  }
 
   // False: there is no room for so much now. One message always has room. With `wait` (0: for ever) it waits for room, but never on the
   // loop; it is woken when there is an eighth of all, lest it be woken for each message that is answered.

@@ -71,6 +71,7 @@ void Consumer::connect() {
     const auto self = weak.lock();
     if (!self || self->state_ != State::connecting) return;
     if (!found) return self->connect_failed(found.error());
+    self->client_.step("found_to_subscribe");
     self->subscribe(*found);
   });
 }
@@ -116,6 +117,7 @@ void Consumer::subscribe(const std::shared_ptr<Connection>& connection) {
 }
 
 void Consumer::subscribed() {
+  client_.step("subscribed");
   state_ = State::open;
   was_open_ = true;
   tries_ = 0;
@@ -123,7 +125,10 @@ void Consumer::subscribed() {
   // What the last connection has not answered is told again, before the broker begins to send.
   std::vector<wire::MessageIdData> again;
   for (auto& [request, ids] : std::exchange(acks_out_, {})) again.insert(again.end(), ids.begin(), ids.end());
-  tell_acks(std::move(again));
+  if (!again.empty()) {
+    tell_acks(std::move(again));
+    client_.step_when_written("acks_sent_again");
+  }
   send_acks();
   if (acks_out_.empty()) settle_flushes({});
   send(wire::Flow{id_, options_.permits_max});
@@ -264,6 +269,7 @@ void Consumer::give(const wire::MessageCommand& command, const wire::Payload& pa
   auto batch = batched ? wire::read_batch(*plain, static_cast<std::int32_t>(count))
                        : Result<std::vector<wire::BatchedMessage>>(std::vector<wire::BatchedMessage>());
   if (!batch) return unreadable(command, count, batch.error().message);
+  client_.step("arrived");
   const EntryId entry{command.message_id.ledger_id, command.message_id.entry_id};
   const std::vector<std::uint32_t> given = deliveries_.arrived(entry, count, command.ack_set, command.redelivery_count);
   std::uint32_t skipped = count - static_cast<std::uint32_t>(given.size());
@@ -302,6 +308,7 @@ void Consumer::give(const wire::MessageCommand& command, const wire::Payload& pa
     for (Queue::Item& item : items) queue.items.push_back(std::move(item));
   });
   queue_->notify_all();
+  client_.step("queued");
 }
 
 void Consumer::unreadable(const wire::MessageCommand& command, std::uint32_t count, std::string_view why) {
@@ -313,6 +320,7 @@ void Consumer::unreadable(const wire::MessageCommand& command, std::uint32_t cou
 }
 
 void Consumer::taken(const std::vector<events::Delivery>& deliveries) {
+  client_.step("taken");
   for (const events::Delivery& delivery : deliveries) {
     if (delivery.epoch != epoch_) continue;
     const Slot slot = slot_of(delivery);
@@ -339,6 +347,7 @@ void Consumer::count_permits(std::uint32_t messages) {
 void Consumer::ack(const std::vector<events::Delivery>& deliveries) {
   for (const events::Delivery& delivery : deliveries)
     if (delivery.epoch == epoch_) deliveries_.ack(slot_of(delivery));
+  client_.step("ack_grouped");
   acks_soon();
   look_drained();
 }
@@ -379,10 +388,12 @@ void Consumer::tell_acks(std::vector<wire::MessageIdData> ids) {
                        [weak = weak_from_this(), request](const Result<wire::Frame>& answer) {
                          const auto self = weak.lock();
                          if (!self || !answer || self->acks_out_.erase(request) == 0) return;
+                         self->client_.step("acks_answered");
                          const auto told = wire::read_command<wire::AckResponse>(*answer);
                          if (told && told->error) return self->settle_flushes(error_of(*told->error, told->message));
                          if (self->acks_out_.empty() && !self->acks_posted_) self->settle_flushes({});
                        });
+  client_.step_when_written("acks_sent");
 }
 
 // Waits for the next connection where there is none.

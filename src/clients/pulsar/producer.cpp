@@ -201,8 +201,11 @@ void Producer::add(Batch& batch) {
   const SteadyTime until = options_.send_time_max == Micros{0}
                                ? SteadyTime::max()
                                : std::chrono::steady_clock::now() + options_.send_time_max;
+  client_.step("batched");
   pending_.push_back({batch.sequence, std::move(*frame), std::move(batch.sent), batch.bytes, until});
-  if (state_ == State::open) connection_->send(pending_.back().frame);
+  if (state_ != State::open) return;
+  connection_->send(pending_.back().frame);
+  client_.step_when_written("sent");
 }
 
 Result<std::string> Producer::frame_of(const Batch& batch) {
@@ -243,6 +246,7 @@ void Producer::connect() {
     const auto self = weak.lock();
     if (!self || self->state_ != State::connecting) return;
     if (!found) return self->connect_failed(found.error());
+    self->client_.step("found_to_publish");
     self->introduce(*found);
   });
 }
@@ -283,6 +287,7 @@ Connection::Answer Producer::when_introduced(const std::shared_ptr<Connection>& 
 
 void Producer::introduced(const wire::ProducerSuccess& answer) {
   if (!answer.ready) return connection_->await(answer.request_id, when_introduced(connection_));
+  client_.step("introduced");
   state_ = State::open;
   tries_ = 0;
   topic_epoch_ = answer.topic_epoch;
@@ -292,7 +297,9 @@ void Producer::introduced(const wire::ProducerSuccess& answer) {
     if (answer.last_sequence_id > 0)
       now.last_sequence = std::max(now.last_sequence, static_cast<std::uint64_t>(answer.last_sequence_id));
   });
+  if (pending_.empty()) return;
   for (const Pending& pending : pending_) connection_->send(pending.frame);
+  client_.step_when_written("sent_again");
 }
 
 void Producer::leave_connection() {
@@ -361,11 +368,13 @@ void Producer::answered(const std::vector<Sent>& sent, const wire::MessageIdData
 void Producer::receipt(const wire::SendReceipt& receipt) {
   // Of one that was given up meanwhile, or was sent twice.
   if (pending_.empty() || pending_.front().sequence != receipt.sequence_id) return;
+  client_.step("receipt_read");
   const Pending done = std::move(pending_.front());
   pending_.pop_front();
   ++settled_;
   client_.give_memory(done.bytes);
   answered(done.sent, receipt.message_id);
+  client_.step("answered");
   settle_flushes();
 }
 
