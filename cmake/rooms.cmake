@@ -31,6 +31,8 @@ endif()
 chaveiro_room(net DEPS base LIBS OpenSSL::SSL OpenSSL::Crypto)
 chaveiro_room(directory DEPS base events LIBS OpenSSL::Crypto Boost::json)
 
+chaveiro_room(vsync DEPS directory events)
+
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 chaveiro_room(clients_pulsar_wire DIR src/clients/pulsar/wire DEPS base LIBS PkgConfig::LZ4 PkgConfig::ZSTD)
 chaveiro_room(clients_pulsar DIR src/clients/pulsar DEPS base events net clients_pulsar_wire LIBS Boost::json)
@@ -50,9 +52,9 @@ if(CHAVEIRO_TESTS)
   set_tests_properties(pulsar_bad_days_test PROPERTIES RUN_SERIAL TRUE DEPENDS
                        "pulsar_wire_test;event_bus_pulsar_test;pulsar_client_test;pulsar_interop_test;event_kill_pulsar;e2e.pulsar;Examples.pulsar_basic")
 endif()
-chaveiro_room(clients_memory DIR src/clients/memory DEPS directory)
-chaveiro_room(clients_postgres DIR src/clients/postgres DEPS directory cache LIBS PkgConfig::PQ OpenSSL::Crypto)
-chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory cache LIBS SQLite::SQLite3 OpenSSL::Crypto)
+chaveiro_room(clients_memory DIR src/clients/memory DEPS directory vsync)
+chaveiro_room(clients_postgres DIR src/clients/postgres DEPS directory vsync cache LIBS PkgConfig::PQ OpenSSL::Crypto)
+chaveiro_room(clients_sqlite DIR src/clients/sqlite DEPS directory vsync cache LIBS SQLite::SQLite3 OpenSSL::Crypto)
 if(CHAVEIRO_TESTS)
   chaveiro_test(memory_store_contract_test SOURCES tests/contract/memory_store_test.cpp LIBS chaveiro_clients_memory)
   chaveiro_test(sqlite_store_contract_test SOURCES tests/contract/sqlite_store_test.cpp LIBS chaveiro_clients_sqlite)
@@ -178,7 +180,7 @@ chaveiro_embed(chaveiro_api_rest chaveiro::api::rest page_html=src/api/rest/page
                page_js=src/api/rest/page/page.js)
 if(CHAVEIRO_TESTS)
   file(GLOB rest_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/integration/rest_*_test.cpp)
-  chaveiro_test(event_schemas_test SOURCES tests/contract/event_schemas_test.cpp LIBS chaveiro_api_rest chaveiro_directory)
+  chaveiro_test(event_schemas_test SOURCES tests/contract/event_schemas_test.cpp LIBS chaveiro_api_rest chaveiro_vsync)
   chaveiro_test(rest_test SOURCES ${rest_tests} LIBS chaveiro_api_rest chaveiro_clients_memory)
 endif()
 
@@ -188,7 +190,7 @@ if(CHAVEIRO_GRPC)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.
-chaveiro_room(app DEPS api cache directory events events_log limits clients_memory clients_postgres clients_pulsar clients_redis clients_sqlite
+chaveiro_room(app DEPS api cache directory events events_log limits vsync clients_memory clients_postgres clients_pulsar clients_redis clients_sqlite
               LIBS Boost::json yaml-cpp)
 if(CHAVEIRO_TESTS)
   chaveiro_postgres_test(postgres_copy_test SOURCES tests/integration/postgres_copy_test.cpp LIBS chaveiro_app)

@@ -139,6 +139,12 @@ std::vector<Part> parts() {
                    return {};
                  },
                  false});
+  all.push_back({pg::sync_answers_table,
+                 "SELECT cast(ispb || key_type AS BLOB), " + std::string(lite::sync_answer_columns) +
+                     " FROM sync_answers WHERE (ispb, key_type) > (coalesce(cast(substr(?1, 1, 8) AS TEXT), ''), "
+                     "coalesce(cast(cast(substr(?1, 9) AS TEXT) AS INTEGER), 0)) ORDER BY ispb, key_type LIMIT ?2",
+                 [](lite::Statement& row, pg::Columns& into) { return carry_as(row, into, lite::read_sync_answer); },
+                 false});
   return all;
 }
 

@@ -1,5 +1,6 @@
 #include "app/event_service.h"
 
+#include "app/sync_responses.h"
 #include "clients/sqlite/consumer_memory.h"
 #include "events/log/bus.h"
 #include "events/metered_bus.h"
@@ -159,6 +160,8 @@ Result<void> EventService::open_consumers(Open& made, Deadline deadline) const {
       consuming.topics.emplace_back(ev::topics::payment_orders);
       handlers.on("PaymentOrderAccepted", options_.payment_orders);
     }
+    if (options_.sync_answers != nullptr)
+      handlers.on("VSYNCResponse", sync_response_handler(*options_.sync_answers, options_.served));
     made.responses.emplace(std::move(consuming), std::move(handlers), *made.bus, *inbox, *made.memory, clock_,
                            log_.named("events.responses"), metrics_);
     TRY_VOID(made.responses->open(deadline));
@@ -254,6 +257,7 @@ Result<void> EventService::tell_figures(Open& now, Deadline deadline) {
     metrics_.gauge("events_outbox_depth", "Events that were stored and not yet published.")
         .set(static_cast<double>(waiting.events));
   }
+  if (options_.sync_answers != nullptr) TRY_VOID(tell_sync_answers(*options_.sync_answers, metrics_, deadline));
   TRY(const auto dead, now.desk->depth(deadline));
   metrics_.gauge("events_dead_letters", "Events that were given up and not yet settled.")
       .set(static_cast<double>(dead.letters));

@@ -20,6 +20,7 @@
 #include "directory/claims.h"
 #include "events/consumer.h"
 #include "events/dead_letter_desk.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::app {
 
@@ -30,6 +31,9 @@ struct EventServiceOptions {
   std::uint32_t partitions = event_partitions;
   std::optional<PulsarEvents> pulsar;        // instead of the embedded log
   events::Handler payment_orders = nullptr;  // null: that topic is not read
+  // Where VSYNCResponse is kept, and whose answers count; null: it is not known here.
+  vsync::SyncAnswers* sync_answers = nullptr;
+  std::vector<directory::Ispb> served = {};
 };
 
 class EventService {
@@ -76,6 +80,7 @@ class EventService {
 // What the neighbours answer changes entries and claims (topic rsfn-dict-res-in):
 //   KeyCreatedResponse      the entry that waited for the registry becomes ACTIVE, or is deleted where `data.success` is false
 //   ClaimConfirmedResponse  the claim is confirmed
+// (VSYNCResponse: app/sync_responses.h.)
 events::Handlers response_handlers(directory::Store& store, directory::Claims& claims, const Clock& clock);
 
 }  // namespace chaveiro::app

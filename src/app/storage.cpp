@@ -101,12 +101,13 @@ std::vector<Registry::Watch> watch_server(const clients::postgres::PostgresStore
 class FileStorage final : public Storage {
  public:
   FileStorage(FolderLock lock, std::string own_folder, std::unique_ptr<dir::Store> store,
-              clients::sqlite::SqliteStore* database, clients::postgres::PostgresStore* server,
-              std::unique_ptr<dir::LookupFile> lookups, std::string data, const Keyring& keyring, const Clock& clock,
-              Registry& metrics)
+              vsync::SyncAnswers& sync_answers, clients::sqlite::SqliteStore* database,
+              clients::postgres::PostgresStore* server, std::unique_ptr<dir::LookupFile> lookups, std::string data,
+              const Keyring& keyring, const Clock& clock, Registry& metrics)
       : lock_(std::move(lock)),
         own_folder_(std::move(own_folder)),
         store_(std::move(store)),
+        sync_answers_(sync_answers),
         database_(database),
         server_(server),
         lookups_(std::move(lookups)),
@@ -156,6 +157,8 @@ class FileStorage final : public Storage {
     return server_ == nullptr ? nullptr : &server_->consumer_memory();
   }
 
+  vsync::SyncAnswers& sync_answers() override { return sync_answers_; }
+
   Result<void> keep_up(Deadline deadline) override {
     if (server_ == nullptr) return {};
     TRY(const auto months, server_->keep_months(clock_.now(), deadline));
@@ -187,6 +190,7 @@ class FileStorage final : public Storage {
   FolderLock lock_;
   std::string own_folder_;
   std::unique_ptr<dir::Store> store_;
+  vsync::SyncAnswers& sync_answers_;
   clients::sqlite::SqliteStore* database_;    // null: memory, or a server
   clients::postgres::PostgresStore* server_;  // null: a file, or memory
   std::unique_ptr<dir::LookupFile> lookups_;
@@ -270,17 +274,22 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   std::unique_ptr<dir::Store> store;
   clients::sqlite::SqliteStore* database = nullptr;
   clients::postgres::PostgresStore* server = nullptr;
+  vsync::SyncAnswers* sync_answers = nullptr;
   if (settings.database_url == "memory:") {
-    store = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name,
-                                                           clients::memory::MemoryStore::Events::kept);
+    auto opened = std::make_unique<clients::memory::MemoryStore>(keyring.person_key(), writer.name,
+                                                                 clients::memory::MemoryStore::Events::kept);
+    sync_answers = &opened->sync_answers();
+    store = std::move(opened);
     log.warn("DATABASE_URL is memory: everything is forgotten at exit");
   } else if (is_server(settings)) {
     TRY(auto opened, open_server(settings, writer.name, keyring, clock.now()));
     server = opened.get();
+    sync_answers = &opened->sync_answers();
     store = std::move(opened);
   } else {
     TRY(auto opened, open_database(database_path(settings), writer.name, keyring, clock.now()));
     database = opened.get();
+    sync_answers = &opened->sync_answers();
     store = std::move(opened);
   }
   dir::LookupFileOptions options;
@@ -293,9 +302,9 @@ Result<std::unique_ptr<Storage>> open_storage(const Settings& settings, const Ke
   if (const std::uint64_t torn = lookups->counts().torn; torn > 0) {
     log.warn("a look-up record that a crash tore was cut off", {{"bytes", torn}});
   }
-  return std::unique_ptr<Storage>(
-      std::make_unique<FileStorage>(std::move(writer.lock), settings.data + "/writers/" + writer.name, std::move(store),
-                                    database, server, std::move(lookups), settings.data, keyring, clock, metrics));
+  return std::unique_ptr<Storage>(std::make_unique<FileStorage>(
+      std::move(writer.lock), settings.data + "/writers/" + writer.name, std::move(store), *sync_answers, database,
+      server, std::move(lookups), settings.data, keyring, clock, metrics));
 }
 
 Result<AuditVerdict> verify_audit_files(const Settings& settings, const std::string& anchor_file,

@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "directory/lookup_log.h"
 #include "directory/store.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::app {
 
@@ -43,6 +44,7 @@ class Storage {
   virtual void on_change_elsewhere(std::function<void(const Elsewhere&)> hook) = 0;
   // What consumers of events remember, where the database keeps it; null: keep it elsewhere.
   virtual events::ConsumerMemory* consumer_memory() = 0;
+  virtual vsync::SyncAnswers& sync_answers() = 0;
   // What the store needs now and then, about once an hour: the months of a server's audit made ahead, and detached after their time.
   virtual Result<void> keep_up(Deadline deadline) = 0;
   // Removes look-up records of months that ended before.

@@ -10,6 +10,7 @@
 #include "events/topics.h"
 #include "tests/contract/samples.h"
 #include "tests/rest/openapi_checker.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::contract {
 namespace {
@@ -103,6 +104,36 @@ TEST(EventSchemas, the_check_itself_finds_what_does_not_fit) {
   std::string without = events[0].message.body;
   without.replace(without.find("request_id"), 10, "request_ix");
   EXPECT_THAT(faults_of(without, "key.created"), testing::Not(testing::IsEmpty()));
+}
+
+// As a neighbour writes it who knows the schema.
+std::string answered(const std::string& type, const std::string& about, const std::string& data) {
+  return R"({"event_id":"018f0000-0000-7000-8000-000000000001","event_type":")" + type +
+         R"(","aggregate_id":"018f0000-0000-7000-8000-000000000002","aggregate_type":")" + about +
+         R"(","timestamp":"2026-11-21T03:00:00Z","data":)" + data + "}";
+}
+
+TEST(EventSchemas, what_neighbours_write_as_published_is_read) {
+  const std::string vsync = R"({"participant":"12345678","key_type":"PHONE","result":"NOK","vsync":")" +
+                            std::string(64, 'a') + R"(","verified_at":"2026-11-21T02:59:00Z"})";
+  for (const auto& [type, about, data] :
+       {std::tuple<std::string, std::string, std::string>{"KeyCreatedResponse", "entry", R"({"error":"Refused"})"},
+        {"ClaimConfirmedResponse", "claim", R"({"reason":"USER_REQUESTED"})"},
+        {"PaymentOrderAccepted", "payment_order",
+         R"({"end_to_end_id":"E1234567820261121030000000000001","payer_id":"11144477735"})"},
+        {"VSYNCResponse", "vsync", vsync}}) {
+    const std::string body = answered(type, about, data);
+    EXPECT_THAT(faults_of(body, type), testing::IsEmpty()) << body;
+    const auto event = events::parse_event(body);
+    ASSERT_TRUE(event) << event.error().message;
+    EXPECT_EQ(event->event_type, type);
+    if (type != "VSYNCResponse") continue;
+    const auto answer = vsync::sync_answer_of(*event);
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->agreement, vsync::Agreement::diverging);
+  }
+  EXPECT_THAT(faults_of(answered("VSYNCResponse", "vsync", R"({"participant":"12345678"})"), "VSYNCResponse"),
+              testing::Not(testing::IsEmpty()));
 }
 
 TEST(EventSchemas, each_version_names_the_one_before) {

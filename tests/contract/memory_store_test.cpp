@@ -2,6 +2,7 @@
 #include "tests/contract/consumer_memory_contract.h"
 #include "tests/contract/store_contract.h"
 #include "tests/contract/store_contract_events.h"
+#include "tests/contract/sync_answers_contract.h"
 
 namespace chaveiro::contract {
 
@@ -19,6 +20,10 @@ class InMemory final : public Home {
 const auto maker = testing::Values(StoreMaker{"memory", [] { return std::make_unique<InMemory>(); }});
 const auto remembering = testing::Values(
     ConsumerMemoryMaker{"memory", [] { return ConsumerMemoryHome{nullptr, events::memory_consumer_memory()}; }});
+const auto answering = testing::Values(
+    SyncAnswersMaker{{"memory", [] { return std::make_unique<InMemory>(); }}, [](Store& store) -> vsync::SyncAnswers& {
+                       return dynamic_cast<clients::memory::MemoryStore&>(store).sync_answers();
+                     }});
 const auto name_of = [](const auto& info) { return info.param.name; };
 
 }  // namespace
@@ -28,5 +33,6 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreRecords, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, StoreEvents, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, ConsumerMemory, remembering, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, SyncAnswers, answering, name_of);
 
 }  // namespace chaveiro::contract

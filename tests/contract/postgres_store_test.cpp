@@ -3,6 +3,7 @@
 #include "tests/contract/postgres_home.h"
 #include "tests/contract/store_contract.h"
 #include "tests/contract/store_contract_events.h"
+#include "tests/contract/sync_answers_contract.h"
 
 namespace chaveiro::contract {
 
@@ -40,6 +41,10 @@ const auto remembering = testing::Values(ConsumerMemoryMaker{
       auto home = std::make_shared<PostgresMemory>();
       return ConsumerMemoryHome{home, std::make_shared<clients::postgres::ConsumerMemory>(home->pool, "12345678")};
     }});
+const auto answering = testing::Values(SyncAnswersMaker{
+    {"postgres", [] { return std::make_unique<InPostgres>(); }}, [](Store& store) -> vsync::SyncAnswers& {
+      return dynamic_cast<clients::postgres::PostgresStore&>(store).sync_answers();
+    }});
 const auto name_of = [](const auto& info) { return info.param.name; };
 
 }  // namespace
@@ -49,5 +54,6 @@ INSTANTIATE_TEST_SUITE_P(Postgres, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreRecords, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreEvents, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Postgres, ConsumerMemory, remembering, name_of);
+INSTANTIATE_TEST_SUITE_P(Postgres, SyncAnswers, answering, name_of);
 
 }  // namespace chaveiro::contract

@@ -3,6 +3,7 @@
 #include "tests/contract/consumer_memory_contract.h"
 #include "tests/contract/store_contract.h"
 #include "tests/contract/store_contract_events.h"
+#include "tests/contract/sync_answers_contract.h"
 #include "tests/contract/temporary_directory.h"
 
 namespace chaveiro::contract {
@@ -37,6 +38,10 @@ const auto remembering = testing::Values(
                           if (!memory) throw std::runtime_error(memory.error().message);
                           return ConsumerMemoryHome{std::move(folder), std::move(*memory)};
                         }});
+const auto answering = testing::Values(
+    SyncAnswersMaker{{"sqlite", [] { return std::make_unique<InAFile>(); }}, [](Store& store) -> vsync::SyncAnswers& {
+                       return dynamic_cast<clients::sqlite::SqliteStore&>(store).sync_answers();
+                     }});
 const auto name_of = [](const auto& info) { return info.param.name; };
 
 }  // namespace
@@ -46,5 +51,6 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, StoreLists, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreRecords, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreEvents, maker, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ConsumerMemory, remembering, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, SyncAnswers, answering, name_of);
 
 }  // namespace chaveiro::contract

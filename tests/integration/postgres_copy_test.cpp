@@ -56,6 +56,10 @@ struct DatabaseCopy : testing::Test {
       }
     }
     const auto store = source("next");
+    for (const KeyType type : {KeyType::cpf, KeyType::phone, KeyType::evp})
+      ASSERT_TRUE(store->sync_answers().keep({our_ispb, type, vsync::Agreement::diverging, sha256("all"), day_one},
+                                             {"answers", uuid_of(static_cast<std::uint64_t>(type), 8), "", 0, day_one},
+                                             soon()));
     const Entry first = store->live_entry(phone_of(1), soon()).value().value();
     ASSERT_TRUE(
         store->commit(change_of("start_claim", {put(claim_of(1, first, account_of(900, other_ispb)))}), soon()));
@@ -106,6 +110,8 @@ struct DatabaseCopy : testing::Test {
     }
     EXPECT_EQ(ours->live_claim(phone_of(1), soon()).value(), theirs->live_claim(phone_of(1), soon()).value());
     expect_same_events(*ours, *theirs);
+    EXPECT_EQ(theirs->sync_answers().last(soon()).value().size(), 3u);
+    EXPECT_EQ(ours->sync_answers().last(soon()).value(), theirs->sync_answers().last(soon()).value());
     std::vector<Digest> hashes[2];
     ASSERT_TRUE(ours->each_audit_record([&](const AuditRecord& record) { hashes[0].push_back(record.hash); }, soon()));
     ASSERT_TRUE(

@@ -58,6 +58,8 @@ struct PostgresSecurity : testing::Test {
     ASSERT_TRUE(store->commit(change, soon()));
     for (const std::uint64_t version : {0, 1})
       ASSERT_TRUE(store->inbox()->mark({"consumer", uuid_of(1, 7), "aggregate", version, day_one}, soon()));
+    ASSERT_TRUE(store->sync_answers().keep({our_ispb, KeyType::phone, vsync::Agreement::in_sync, Digest256{}, day_one},
+                                           {"consumer", uuid_of(2, 7), "aggregate", 0, day_one}, soon()));
     events::ConsumerMemory& memory = store->consumer_memory();
     const Uuid event = uuid_of(1, 7);
     ASSERT_TRUE(memory.begin_try("consumer", event, soon()));

@@ -1,6 +1,10 @@
 // What neighbours answer changes what we hold, once, however often they answer.
+#include <gmock/gmock.h>
+
 #include "app/event_service.h"
 #include "app/payment_orders.h"
+#include "app/sync_responses.h"
+#include "clients/memory/store.h"
 #include "events/topics.h"
 #include "tests/simulation/directory_world.h"
 
@@ -73,6 +77,80 @@ TEST_F(Responses, a_claim_is_confirmed) {
   ASSERT_TRUE(answer("ClaimConfirmedResponse", claim.id.uuid, "{}")) << "once more is harmless";
 }
 
+// A store's answers on synchronisation, told of when one is kept.
+struct WatchedAnswers final : vsync::SyncAnswers {
+  clients::memory::MemoryStore store{Secret("key")};
+  Guarded<int> calls;
+  Result<bool> keep(const vsync::SyncAnswer& answer, const events::Mark& mark, Deadline deadline) override {
+    auto kept = store.sync_answers().keep(answer, mark, deadline);
+    ++*calls.lock();
+    calls.notify_all();
+    return kept;
+  }
+  Result<std::vector<vsync::SyncAnswer>> last(Deadline deadline) override {
+    return store.sync_answers().last(deadline);
+  }
+};
+
+TEST(SyncResponses, change_what_is_known_and_shown_each_once) {
+  World world;
+  WatchedAnswers answers;
+  chaveiro::Registry metrics;
+  EventServiceOptions options;
+  options.sync_answers = &answers;
+  options.served = {bank_a};
+  EventService service(std::move(options), world.store, world.claims, world.clock, Logger(), metrics);
+  const auto soon = [] { return Deadline::in(std::chrono::seconds{60}); };
+  ASSERT_TRUE(service.run_once(soon()));
+  const auto bus = service.bus(soon());
+  const auto publish = [&](std::string_view result, int second, const Uuid& id) {
+    const events::DomainEvent event{.event_id = id,
+                                    .event_type = "VSYNCResponse",
+                                    .aggregate_id = to_string(bank_a) + "/PHONE",
+                                    .aggregate_type = "vsync",
+                                    .timestamp = world.clock.now() + std::chrono::seconds{second},
+                                    .data = R"({"participant":")" + to_string(bank_a) +
+                                            R"(","key_type":"PHONE","result":")" + std::string(result) +
+                                            R"(","vsync":")" + std::string(64, '5') + "\"}"};
+    ASSERT_TRUE(events::publish(*bus, events::topics::responses_in, events::to_message(event), soon()));
+  };
+  const auto until_kept = [&](int times) {
+    return answers.calls.lock().wait(soon(), [&](int calls) { return calls >= times; });
+  };
+  const Uuid first = uuid_v4();
+  publish("OK", 1, first);
+  publish("NOK", 2, uuid_v4());
+  ASSERT_TRUE(until_kept(2));
+  const auto known = answers.last(soon()).value();
+  ASSERT_EQ(known.size(), 1u);
+  EXPECT_EQ(known[0].participant, bank_a);
+  EXPECT_EQ(known[0].key_type, KeyType::phone);
+  EXPECT_EQ(known[0].agreement, vsync::Agreement::diverging);
+  EXPECT_EQ(to_hex(known[0].vsync), std::string(64, '5'));
+  EXPECT_EQ(known[0].verified_at, world.clock.now() + std::chrono::seconds{2});
+  ASSERT_TRUE(tell_sync_answers(answers, metrics, soon()));
+  EXPECT_THAT(metrics.expose(), testing::ContainsRegex("vsync_in_sync\\{.*PHONE.*\\} 0\n"));
+  publish("OK", 3, first);  // known already: whatever it says now
+  publish("OK", 4, uuid_v4());
+  ASSERT_TRUE(until_kept(3));
+  EXPECT_EQ(answers.last(soon()).value()[0].agreement, vsync::Agreement::in_sync);
+  EXPECT_EQ(answers.last(soon()).value()[0].verified_at, world.clock.now() + std::chrono::seconds{4});
+  ASSERT_TRUE(tell_sync_answers(answers, metrics, soon()));
+  EXPECT_THAT(metrics.expose(), testing::ContainsRegex("vsync_in_sync\\{.*PHONE.*\\} 1\n"));
+}
+
+TEST(SyncResponses, about_a_participant_of_others_are_refused) {
+  WatchedAnswers answers;
+  const events::Handler handler = sync_response_handler(answers, {bank_a});
+  const events::DomainEvent event{
+      .event_id = uuid_v4(),
+      .event_type = "VSYNCResponse",
+      .data = R"({"participant":"99999999","key_type":"PHONE","result":"OK","vsync":")" + std::string(64, '5') + "\"}"};
+  const auto refused = handler(event, events::mark_of("answers", event, UtcTime{}), Deadline::never());
+  EXPECT_EQ(refused.error().code, Code::forbidden);
+  EXPECT_TRUE(answers.last(Deadline::never()).value().empty());
+}
+
 // Takes payment orders and tells of them.
 struct ToldOrders final : api::LimitsPort {
   struct Order {
@@ -111,8 +189,8 @@ TEST(PaymentOrders, bring_their_credit_from_the_topic_each_once) {
   EventServiceOptions options;
   options.payment_orders = payment_order_handler(limits, bank_a);
   EventService service(std::move(options), world.store, world.claims, world.clock, Logger(), metrics);
-  ASSERT_TRUE(service.run_once(Deadline::in(std::chrono::seconds{10})));
-  const auto bus = service.bus(Deadline::in(std::chrono::seconds{10}));
+  ASSERT_TRUE(service.run_once(Deadline::in(std::chrono::seconds{60})));
+  const auto bus = service.bus(Deadline::in(std::chrono::seconds{60}));
   const auto publish = [&](std::string end_to_end_id, const Uuid& id) {
     const events::DomainEvent event{
         .event_id = id,
@@ -122,7 +200,7 @@ TEST(PaymentOrders, bring_their_credit_from_the_topic_each_once) {
         .timestamp = world.clock.now(),
         .data = R"({"end_to_end_id":")" + end_to_end_id + R"(","payer_id":"11144477735","participant":"87654321"})"};
     ASSERT_TRUE(events::publish(*bus, events::topics::payment_orders, events::to_message(event),
-                                Deadline::in(std::chrono::seconds{10})));
+                                Deadline::in(std::chrono::seconds{60})));
   };
   const std::string first = "E1234567820260101120000000000001", last = "E1234567820260101120000000000002";
   const Uuid id = uuid_v4();
@@ -133,7 +211,7 @@ TEST(PaymentOrders, bring_their_credit_from_the_topic_each_once) {
   const auto has = [&](const std::vector<ToldOrders::Order>& told, const std::string& which) {
     return std::count(told.begin(), told.end(), ToldOrders::Order{"87654321", which, "11144477735", world.clock.now()});
   };
-  ASSERT_TRUE(all.wait(Deadline::in(std::chrono::seconds{10}),
+  ASSERT_TRUE(all.wait(Deadline::in(std::chrono::seconds{60}),
                        [&](const auto& told) { return has(told, first) > 0 && has(told, last) > 0; }));
   EXPECT_EQ(has(*all, first), 1);
 }

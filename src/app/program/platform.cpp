@@ -290,6 +290,8 @@ struct Platform::Parts {
     TRY(const std::string node, node_of(settings.data));
     TRY(event_options.pulsar, pulsar_events(settings, node));
     event_options.payment_orders = payment_order_handler(*limits, served_of(settings).front());
+    event_options.sync_answers = &storage->sync_answers();
+    event_options.served = served_of(settings);
     events = std::make_unique<EventService>(std::move(event_options), storage->store(), *claims, clock,
                                             log.logger("events"), metrics);
     event_admin.emplace(*events, storage->store(), clock);

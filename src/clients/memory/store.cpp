@@ -146,14 +146,40 @@ class MemoryStore::Outbox final : public events::Outbox {
   Guarded<Rows> rows_;
 };
 
+class MemoryStore::SyncAnswers final : public vsync::SyncAnswers {
+ public:
+  explicit SyncAnswers(events::Inbox& inbox) : inbox_(inbox) {}
+  Result<bool> keep(const vsync::SyncAnswer& answer, const events::Mark& mark, Deadline deadline) override {
+    auto rows = rows_.lock();
+    TRY(const bool fresh, inbox_.mark(mark, deadline));
+    if (!fresh) return false;
+    vsync::SyncAnswer& known = rows->try_emplace({answer.participant, answer.key_type}, answer).first->second;
+    if (known.verified_at <= answer.verified_at) known = answer;
+    return true;
+  }
+  Result<std::vector<vsync::SyncAnswer>> last(Deadline) override {
+    std::vector<vsync::SyncAnswer> found;
+    const auto rows = rows_.lock();
+    for (const auto& [about, answer] : *rows) found.push_back(answer);
+    return found;
+  }
+
+ private:
+  events::Inbox& inbox_;
+  Guarded<std::map<std::pair<Ispb, KeyType>, vsync::SyncAnswer>> rows_;
+};
+
 MemoryStore::MemoryStore(const Secret& installation_key, std::string writer, Events events)
     : installation_key_(installation_key),
       outbox_(events == Events::kept ? std::make_unique<Outbox>() : nullptr),
       inbox_(events::memory_inbox()),
+      sync_answers_(std::make_unique<SyncAnswers>(*inbox_)),
       writer_(std::make_unique<Guarded<Writer>>(std::in_place, Chronicle(std::move(writer), {}), 0u, CommitHook{})),
       state_(std::make_unique<Guarded<State>>()) {}
 
 MemoryStore::~MemoryStore() = default;
+
+vsync::SyncAnswers& MemoryStore::sync_answers() { return *sync_answers_; }
 
 Result<std::optional<Entry>> MemoryStore::live_entry(const Key& key, Deadline deadline) {
   if (deadline.expired()) return too_late();

@@ -12,6 +12,7 @@
 
 #include "base/guarded.h"
 #include "directory/store.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::clients::memory {
 
@@ -68,6 +69,7 @@ class MemoryStore final : public directory::Store {
   Result<void> check(Deadline deadline) override;
   events::Outbox* outbox() override;
   events::Inbox* inbox() override { return inbox_.get(); }
+  vsync::SyncAnswers& sync_answers();
 
  private:
   struct State;
@@ -75,8 +77,10 @@ class MemoryStore final : public directory::Store {
 
   Secret installation_key_;
   class Outbox;
+  class SyncAnswers;
   std::unique_ptr<Outbox> outbox_;  // null: none are kept
   std::unique_ptr<events::Inbox> inbox_;
+  std::unique_ptr<SyncAnswers> sync_answers_;
   // Writers hold this one throughout, so that hooks run in commit order and readers need not wait for them.
   std::unique_ptr<Guarded<Writer>> writer_;
   std::unique_ptr<Guarded<State>> state_;

@@ -1,6 +1,6 @@
 #include "clients/postgres/events.h"
 
-#include "clients/postgres/rows.h"
+#include "clients/postgres/impl.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -12,6 +12,21 @@ constexpr std::int32_t relay_lock =
     0x6f757462;  // its class among advisory locks; the other half tells the participants
 
 constexpr Oid positions_type[] = {oid::int8};
+
+// One row is written where the mark is new; none where it was there.
+const std::string& mark_sql(const Mark& mark) {
+  static const std::string by_version = "INSERT INTO inbox_versions (" + inbox_versions_table.list() +
+                                        ") VALUES ($1, $2, $3) ON CONFLICT " + std::string(newer_version_wins);
+  static const std::string by_id =
+      "INSERT INTO inbox_ids (" + inbox_ids_table.list() + ") VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+  return mark.version == 0 ? by_id : by_version;
+}
+Params mark_params(const Mark& mark) {
+  Params params;
+  params.add(mark.subscription);
+  mark.version == 0 ? params.add(mark.event_id).add(mark.at) : params.add(mark.aggregate_id).add(mark.version);
+  return params;
+}
 
 }  // namespace
 
@@ -81,15 +96,8 @@ Result<Inbox::Standing> StoredEvents::standing(const std::string& subscription, 
 }
 
 Result<bool> StoredEvents::mark(const Mark& mark, Deadline deadline) {
-  static const std::string by_version = "INSERT INTO inbox_versions (" + inbox_versions_table.list() +
-                                        ") VALUES ($1, $2, $3) ON CONFLICT " + std::string(newer_version_wins);
-  static const std::string by_id =
-      "INSERT INTO inbox_ids (" + inbox_ids_table.list() + ") VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-  Params params;
-  params.add(mark.subscription);
-  mark.version == 0 ? params.add(mark.event_id).add(mark.at) : params.add(mark.aggregate_id).add(mark.version);
   TRY(const Pool::Lease connection, pool_.borrow(deadline));
-  TRY(const Rows rows, connection->run_as(ispbs_, mark.version == 0 ? by_id : by_version, params, deadline));
+  TRY(const Rows rows, connection->run_as(ispbs_, mark_sql(mark), mark_params(mark), deadline));
   return rows.affected() == 1;
 }
 
@@ -98,6 +106,29 @@ Result<std::uint64_t> StoredEvents::forget_ids(UtcTime before, Deadline deadline
   TRY(const Rows rows,
       connection->run_as(ispbs_, "DELETE FROM inbox_ids WHERE at < $1", Params().add(before), deadline));
   return rows.affected();
+}
+
+// One statement, so one transaction: the answer is written where the mark was.
+Result<bool> StoredSyncAnswers::keep(const vsync::SyncAnswer& answer, const Mark& mark, Deadline deadline) {
+  static const std::string keeping = ", kept AS (INSERT INTO sync_answers (" + sync_answers_table.list() +
+                                     ") SELECT $4, $5, $6, $7, $8 FROM mark ON CONFLICT (ispb, key_type) DO UPDATE SET "
+                                     "agreement = excluded.agreement, "
+                                     "vsync = excluded.vsync, verified_at = excluded.verified_at WHERE "
+                                     "excluded.verified_at >= sync_answers.verified_at) "
+                                     "SELECT count(*) FROM mark";
+  Params params = mark_params(mark);
+  params.add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
+  params.add(ByteView(answer.vsync)).add(answer.verified_at);
+  TRY(const Pool::Lease connection, pool_.borrow(deadline));
+  TRY(const Rows rows,
+      connection->run_as(ispbs_, "WITH mark AS (" + mark_sql(mark) + " RETURNING 1)" + keeping, params, deadline));
+  return rows[0].number() == 1;
+}
+
+Result<std::vector<vsync::SyncAnswer>> StoredSyncAnswers::last(Deadline deadline) {
+  static const std::string text = "SELECT " + sync_answers_table.list() + " FROM sync_answers ORDER BY ispb, key_type";
+  TRY(const Pool::Lease connection, pool_.borrow(deadline));
+  return all_rows(connection->run_as(ispbs_, text, {}, deadline), read_sync_answer);
 }
 
 }  // namespace chaveiro::clients::postgres

@@ -1,6 +1,7 @@
 // clients/postgres/events.h
 //
-// Outbox and inbox of a store (events/outbox.h, events/inbox.h): their rows lie in the store's own database, so that the writer puts
+// Outbox and inbox of a store (events/outbox.h, events/inbox.h), and what the registry answered about synchronisation
+// (vsync/sync_answers.h): their rows lie in the store's own database, so that the writer puts
 // them into the transaction of the change that they belong to (group.h). Here is what the relay and the consumers ask.
 //
 // Of several nodes on one database that serve the same participants, one at a time is told what waits: it holds an advisory lock on a
@@ -16,6 +17,7 @@
 #include "clients/postgres/pool.h"
 #include "events/inbox.h"
 #include "events/outbox.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -45,6 +47,19 @@ class StoredEvents final : public events::Outbox, public events::Inbox {
   Pool& pool_;
   const std::string ispbs_;
   Guarded<Turn> turn_;
+};
+
+class StoredSyncAnswers final : public vsync::SyncAnswers {
+ public:
+  // `pool` must live longer. `ispbs`: whose answers it keeps.
+  StoredSyncAnswers(Pool& pool, std::string ispbs) : pool_(pool), ispbs_(std::move(ispbs)) {}
+
+  Result<bool> keep(const vsync::SyncAnswer& answer, const events::Mark& mark, Deadline deadline) override;
+  Result<std::vector<vsync::SyncAnswer>> last(Deadline deadline) override;
+
+ private:
+  Pool& pool_;
+  const std::string ispbs_;
 };
 
 }  // namespace chaveiro::clients::postgres

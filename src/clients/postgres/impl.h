@@ -23,6 +23,7 @@ struct PostgresStore::Impl {
   Pipeline pipeline;
   Writer writer;
   StoredEvents events;
+  StoredSyncAnswers sync_answers;
   ConsumerMemory consumers;
   std::unique_ptr<Notices> notices;
   std::unique_ptr<Replica> replica;  // null: there is none

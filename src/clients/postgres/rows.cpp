@@ -72,6 +72,11 @@ constexpr Column outbox_columns[] = {{"position", oid::int8}, {"ispb", oid::text
                                      {"at", oid::time}};
 constexpr Column inbox_version_columns[] = {
     {"subscription", oid::text}, {"aggregate", oid::text}, {"version", oid::int8}};
+constexpr Column sync_answer_columns[] = {{"ispb", oid::text},
+                                          {"key_type", oid::int2},
+                                          {"agreement", oid::int2},
+                                          {"vsync", oid::bytes},
+                                          {"verified_at", oid::time}};
 constexpr Column inbox_id_columns[] = {{"subscription", oid::text}, {"event", oid::uuid}, {"at", oid::time}};
 #undef ACCOUNT_COLUMNS
 
@@ -177,6 +182,7 @@ constinit const Table audit_table{"audit", audit_columns};
 constinit const Table outbox_table{"outbox", outbox_columns};
 constinit const Table inbox_versions_table{"inbox_versions", inbox_version_columns};
 constinit const Table inbox_ids_table{"inbox_ids", inbox_id_columns};
+constinit const Table sync_answers_table{"sync_answers", sync_answer_columns};
 
 std::string Table::list() const {
   std::string text;
@@ -248,6 +254,11 @@ void add(Columns& columns, const Ispb& ispb, const events::OutboxEvent& event) {
   const std::string headers = events::headers_text(event.message.headers);
   columns.add(event.position).add(ispb.view()).add(event.topic).add(event.message.key);
   columns.add(as_bytes(event.message.body)).add(as_bytes(headers)).add(event.message.event_time);
+}
+
+void add(Columns& columns, const vsync::SyncAnswer& answer) {
+  columns.add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
+  columns.add(ByteView(answer.vsync)).add(answer.verified_at);
 }
 
 void add(Columns& columns, const events::Mark& mark) {
@@ -368,6 +379,17 @@ Result<events::OutboxEvent> read_event(Row row) {
   TRY(event.message.headers, events::parse_headers_text(as_text(row.bytes())));
   event.message.event_time = row.time();
   return event;
+}
+
+Result<vsync::SyncAnswer> read_sync_answer(Row row) {
+  vsync::SyncAnswer answer;
+  answer.participant = ispb_in(row);
+  answer.key_type = enum_in(row, KeyType::evp);
+  answer.agreement = enum_in(row, vsync::Agreement::diverging);
+  answer.vsync = bytes_of<32>(row);
+  answer.verified_at = row.time();
+  if (answer.key_type == KeyType{} || answer.agreement == vsync::Agreement{}) return damaged("answer");
+  return answer;
 }
 
 }  // namespace chaveiro::clients::postgres

@@ -15,6 +15,7 @@
 #include "directory/audit.h"
 #include "events/inbox.h"
 #include "events/outbox.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -33,7 +34,7 @@ struct Table {
 };
 
 extern const Table accounts_table, entries_table, claims_table, requests_table, audit_table;
-extern const Table outbox_table, inbox_versions_table, inbox_ids_table;
+extern const Table outbox_table, inbox_versions_table, inbox_ids_table, sync_answers_table;
 // Of an insert into inbox_versions.
 inline constexpr std::string_view newer_version_wins =
     "(subscription, aggregate) DO UPDATE SET version = excluded.version WHERE excluded.version > "
@@ -45,6 +46,7 @@ void add(Columns& columns, const directory::Claim& claim);
 void add(Columns& columns, const directory::Ispb& ispb, const directory::StoredRequest& request);
 void add(Columns& columns, const directory::AuditRecord& record, std::uint64_t place);
 void add(Columns& columns, const directory::Ispb& ispb, const events::OutboxEvent& event);
+void add(Columns& columns, const vsync::SyncAnswer& answer);
 // Into inbox_ids where its version is 0, else into inbox_versions.
 void add(Columns& columns, const events::Mark& mark);
 
@@ -54,6 +56,7 @@ Result<directory::Claim> read_claim(Row row);
 Result<directory::StoredRequest> read_request(Row row);  // behind its ispb
 Result<directory::AuditRecord> read_audit(Row row);
 Result<events::OutboxEvent> read_event(Row row);
+Result<vsync::SyncAnswer> read_sync_answer(Row row);
 
 // Audit records within one commit; they never have more (directory::writes_max).
 inline constexpr std::uint64_t positions_per_commit = 8;

@@ -378,12 +378,32 @@ DROP TABLE consumer_attempts;
 DROP TABLE consumer_tries;
 )sql";
 
-constexpr std::array<Migration, 5> steps = {{
+// What the registry answered last about the VSync of a participant and key type.
+constexpr std::string_view sync_up = R"sql(
+CREATE TABLE sync_answers (
+  ispb text COLLATE "C" NOT NULL CHECK (length(ispb) = 8),
+  key_type smallint NOT NULL CHECK (key_type BETWEEN 1 AND 5),
+  agreement smallint NOT NULL CHECK (agreement IN (1, 2)),
+  vsync bytea NOT NULL CHECK (length(vsync) = 32),
+  verified_at timestamptz NOT NULL,
+  PRIMARY KEY (ispb, key_type)
+) WITH (fillfactor = 80);
+ALTER TABLE sync_answers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_participant ON sync_answers USING )sql" SEEN_BY("ispb") R"sql(;
+GRANT SELECT, INSERT, UPDATE ON sync_answers TO chaveiro_runtime;
+)sql";
+
+constexpr std::string_view sync_down = R"sql(
+DROP TABLE sync_answers;
+)sql";
+
+constexpr std::array<Migration, 6> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
     {{1, 2}, "the cache's third level", cache_up, cache_down},
     {{1, 3}, "events", events_up, events_down},
     {{1, 4}, "what consumers remember", consumers_up, consumers_down},
+    {{1, 5}, "answers about synchronisation", sync_up, sync_down},
 }};
 
 }  // namespace

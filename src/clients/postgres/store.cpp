@@ -37,6 +37,7 @@ PostgresStore::Impl::Impl(const PostgresOptions& given, const Secret& key, const
               .queue = {.queue_max = given.queue_max, .group_max = std::max<std::size_t>(given.group_max, 1)}},
              installation_key),
       events(pool, list),
+      sync_answers(pool, list),
       consumers(pool, list) {
   if (given.replica_url.empty()) return;
   replica = std::make_unique<Replica>(ReplicaOptions{.primary = target_of(given.url),
@@ -131,6 +132,7 @@ bool PostgresStore::hears_others() const { return impl_->notices && impl_->notic
 
 events::Outbox* PostgresStore::outbox() { return impl_->options.keep_events ? &impl_->events : nullptr; }
 events::Inbox* PostgresStore::inbox() { return &impl_->events; }
+vsync::SyncAnswers& PostgresStore::sync_answers() { return impl_->sync_answers; }
 
 events::ConsumerMemory& PostgresStore::consumer_memory() { return impl_->consumers; }
 

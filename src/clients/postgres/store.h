@@ -22,6 +22,7 @@
 #include "clients/postgres/replica.h"
 #include "clients/postgres/writer.h"
 #include "directory/store.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::clients::postgres {
 
@@ -99,6 +100,7 @@ class PostgresStore final : public directory::Store {
   events::Outbox* outbox() override;  // null unless events are kept
   events::Inbox* inbox() override;
   events::ConsumerMemory& consumer_memory();
+  vsync::SyncAnswers& sync_answers();  // of the participants that are served
 
   // What other processes commit to the same database; set once; waits a moment until it is heard. hears_others() says whether that is heard now.
   void on_foreign_commits(Notices::Hook hook);

@@ -1,6 +1,6 @@
 #include "clients/sqlite/events.h"
 
-#include "clients/sqlite/rows.h"
+#include "clients/sqlite/impl.h"
 
 namespace chaveiro::clients::sqlite {
 
@@ -77,13 +77,12 @@ Result<Inbox::Standing> StoredEvents::standing(const std::string& subscription, 
 }
 
 Result<bool> StoredEvents::mark(const Mark& mark, Deadline deadline) {
-  TRY(const std::uint64_t written,
-      writer_.run(
-          [mark](Group& group) -> Result<std::uint64_t> {
-            TRY(Statement* const row, group.connection().prepare(mark.version == 0 ? mark_id_sql : mark_version_sql));
-            return add_mark(*row, mark).run();
-          },
-          deadline, Writer::Of::beside));
+  TRY(const std::uint64_t written, writer_.run(
+                                       [mark](Group& group) -> Result<std::uint64_t> {
+                                         TRY(Statement* const row, group.connection().prepare(mark_sql(mark)));
+                                         return add_mark(*row, mark).run();
+                                       },
+                                       deadline, Writer::Of::beside));
   return written == 1;
 }
 
@@ -94,6 +93,34 @@ Result<std::uint64_t> StoredEvents::forget_ids(UtcTime before, Deadline deadline
         return row->add(before).run();
       },
       deadline, Writer::Of::beside);
+}
+
+Result<bool> StoredSyncAnswers::keep(const vsync::SyncAnswer& answer, const Mark& mark, Deadline deadline) {
+  TRY(const std::uint64_t written,
+      writer_.run(
+          [answer, mark](Group& group) -> Result<std::uint64_t> {
+            TRY(Statement* const marking, group.connection().prepare(mark_sql(mark)));
+            TRY(const std::uint64_t fresh, add_mark(*marking, mark).run());
+            if (fresh == 0) return fresh;
+            TRY(Statement* const row,
+                group.connection().prepare(
+                    "INSERT INTO sync_answers (ispb, key_type, agreement, vsync, verified_at) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (ispb, key_type) DO UPDATE SET agreement = excluded.agreement, vsync = "
+                    "excluded.vsync, "
+                    "verified_at = excluded.verified_at WHERE excluded.verified_at >= verified_at"));
+            row->add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
+            TRY_VOID(row->add(ByteView(answer.vsync)).add(answer.verified_at).run());
+            return fresh;
+          },
+          deadline, Writer::Of::beside));
+  return written == 1;
+}
+
+Result<std::vector<vsync::SyncAnswer>> StoredSyncAnswers::last(Deadline deadline) {
+  TRY(auto reader, readers_.borrow(deadline));
+  TRY(Statement* const rows,
+      reader->prepare("SELECT " + std::string(sync_answer_columns) + " FROM sync_answers ORDER BY ispb, key_type"));
+  return all_rows(*rows, read_sync_answer);
 }
 
 }  // namespace chaveiro::clients::sqlite

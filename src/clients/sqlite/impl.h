@@ -22,6 +22,7 @@ struct SqliteStore::Impl {
   std::unique_ptr<ReaderPool> readers;
   std::unique_ptr<Writer> writer;
   std::unique_ptr<StoredEvents> events;
+  std::unique_ptr<StoredSyncAnswers> sync_answers;
 };
 
 // The first row of a statement that has its values, or nothing.

@@ -220,4 +220,15 @@ Result<AuditRecord> read_audit(Statement& row) {
   return record;
 }
 
+Result<vsync::SyncAnswer> read_sync_answer(Statement& row) {
+  vsync::SyncAnswer answer;
+  answer.participant = ispb_in(row);
+  answer.key_type = enum_in(row, KeyType::evp);
+  answer.agreement = enum_in(row, vsync::Agreement::diverging);
+  answer.vsync = bytes_of<32>(row);
+  answer.verified_at = time_in(row);
+  if (answer.key_type == KeyType{} || answer.agreement == vsync::Agreement{}) return damaged("answer");
+  return answer;
+}
+
 }  // namespace chaveiro::clients::sqlite

@@ -9,6 +9,7 @@
 
 #include "clients/sqlite/connection.h"
 #include "directory/audit.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::clients::sqlite {
 
@@ -28,6 +29,7 @@ inline constexpr std::string_view claim_columns =
     "status, created_at, resolution_end, completion_end, claimer_deadline, updated_at, donor_owned_since, "
     "confirm_reason, cancel_reason, cancelled_by, ended_at, complete_request, completed_entry, version";
 #undef CHAVEIRO_SNAPSHOT_COLUMNS
+inline constexpr std::string_view sync_answer_columns = "ispb, key_type, agreement, vsync, verified_at";
 // Read with `writers` joined; see audit_from.
 inline constexpr std::string_view audit_columns =
     "position, writers.name, audit.month, audit.number, at, ispb, actor, correlation_id, operation, resource_type, "
@@ -47,6 +49,7 @@ Result<directory::Account> read_account(Statement& row);
 Result<directory::Entry> read_entry(Statement& row);
 Result<directory::Claim> read_claim(Statement& row);
 Result<directory::AuditRecord> read_audit(Statement& row);
+Result<vsync::SyncAnswer> read_sync_answer(Statement& row);
 
 // Audit records within one commit; they never have more (directory::writes_max).
 inline constexpr std::uint64_t positions_per_commit = 8;

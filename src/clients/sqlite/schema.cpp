@@ -237,11 +237,28 @@ DROP TABLE inbox_versions;
 DROP TABLE outbox;
 )sql";
 
-constexpr std::array<Migration, 4> steps = {{
+// What the registry answered last about the VSync of a participant and key type.
+constexpr std::string_view sync_up = R"sql(
+CREATE TABLE sync_answers (
+  ispb TEXT NOT NULL,
+  key_type INTEGER NOT NULL,
+  agreement INTEGER NOT NULL,
+  vsync BLOB NOT NULL,
+  verified_at INTEGER NOT NULL,
+  PRIMARY KEY (ispb, key_type)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::string_view sync_down = R"sql(
+DROP TABLE sync_answers;
+)sql";
+
+constexpr std::array<Migration, 5> steps = {{
     {{1, 0}, "tables", first_up, first_down},
     {{1, 1}, "indexes for lists", lists_up, lists_down},
     {{1, 2}, "indexes for counts", counts_up, counts_down},
     {{1, 3}, "events", events_up, events_down},
+    {{1, 4}, "answers about synchronisation", sync_up, sync_down},
 }};
 
 }  // namespace

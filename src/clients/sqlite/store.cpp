@@ -61,7 +61,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
                                                        UtcTime now) {
   TRY(UseLock lock, UseLock::take(options.path, UseLock::Kind::shared));
   TRY(auto connection, open_for_writing(options, now));
-  auto impl = std::make_unique<Impl>(Impl{options, installation_key, std::move(lock), nullptr, nullptr, nullptr});
+  auto impl =
+      std::make_unique<Impl>(Impl{options, installation_key, std::move(lock), nullptr, nullptr, nullptr, nullptr});
   TRY(impl->readers, open_readers(options));
   TRY(auto group, Group::make(*connection, impl->installation_key, options.writer,
                               options.keep_events ? Group::Events::kept : Group::Events::none));
@@ -70,6 +71,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
       WriterOptions{.queue = {.queue_max = options.queue_max, .group_max = std::max<std::size_t>(options.group_max, 1)},
                     .checkpoint_pages = options.log_pages_max});
   impl->events = std::make_unique<StoredEvents>(*impl->readers, *impl->writer);
+  impl->sync_answers = std::make_unique<StoredSyncAnswers>(*impl->readers, *impl->writer);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
 
@@ -80,6 +82,7 @@ SqliteStore::~SqliteStore() { impl_->readers.reset(); }
 
 events::Outbox* SqliteStore::outbox() { return impl_->options.keep_events ? impl_->events.get() : nullptr; }
 events::Inbox* SqliteStore::inbox() { return impl_->events.get(); }
+vsync::SyncAnswers& SqliteStore::sync_answers() { return *impl_->sync_answers; }
 
 Result<Committed> SqliteStore::commit(const Change& change, Deadline deadline) {
   return impl_->writer->commit(change, deadline);

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "directory/store.h"
+#include "vsync/sync_answers.h"
 
 namespace chaveiro::clients::sqlite {
 
@@ -88,6 +89,7 @@ class SqliteStore final : public directory::Store {
 
   events::Outbox* outbox() override;  // null unless events are kept
   events::Inbox* inbox() override;
+  vsync::SyncAnswers& sync_answers();
 
   // Writes a copy of the database as it is now to `path`, which must not be there yet, while everything goes on; the copy
   // is checked before it gets its name. Errors: exists, deadline, corrupt, and the common ones.
