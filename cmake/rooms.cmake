@@ -77,9 +77,9 @@ if(CHAVEIRO_TESTS)
   set(event_kill_environment EVENT_KILLS=3)
   if(EXISTS /dev/shm)
     set(event_kill_environment TMPDIR=/dev/shm)
+    set(event_kill_folder TMPDIR=/dev/shm)
   endif()
   chaveiro_test(event_kill_test SOURCES tests/integration/event_kill_test.cpp tests/integration/event_kill_ledger.cpp LIBS chaveiro_clients_sqlite LABELS slow TIMEOUT 300
-    set(event_kill_folder TMPDIR=/dev/shm)
                 ENVIRONMENT ${event_kill_environment})
   target_compile_definitions(event_kill_test PRIVATE CHAVEIRO_KILL_CHILD="$<TARGET_FILE:event_kill_child>")
   add_dependencies(event_kill_test event_kill_child)
@@ -269,6 +269,8 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
   add_test(NAME e2e.pulsar COMMAND ${Python3_EXECUTABLE} -m unittest -v pulsar_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.pulsar PROPERTIES TIMEOUT 300 LABELS e2e FIXTURES_REQUIRED pulsar
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1;PYTHONPATH=${CMAKE_SOURCE_DIR}/.cache/pulsar/python;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url")
+  add_test(NAME deploy.alarms COMMAND promtool test rules deploy/prometheus/events.rules.test.yml WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(deploy.alarms PROPERTIES TIMEOUT 120 ENVIRONMENT_MODIFICATION PATH=path_list_append:${CMAKE_SOURCE_DIR}/.cache/tools/bin)
   # Several nodes on one PostgreSQL and one Redis.
   add_test(NAME e2e.cache_nodes COMMAND ${Python3_EXECUTABLE} with_postgres.py cache_nodes_test
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)

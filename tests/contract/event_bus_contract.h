@@ -46,7 +46,7 @@ class EventBus : public testing::TestWithParam<BusMaker> {
  protected:
   EventBus() : home(GetParam().make()), bus(home->bus()), topic(home->topic("test")) {}
 
-  static Deadline soon() { return Deadline::in(30s); }
+  static Deadline soon() { return Deadline::in(120s); }
 
   void make_topic(std::uint32_t partitions = 1) { make_topic(topic, partitions); }
   void make_topic(const std::string& name, std::uint32_t partitions) {
@@ -71,7 +71,7 @@ class EventBus : public testing::TestWithParam<BusMaker> {
   static std::vector<Received> take(Subscription& from, std::size_t count) {
     std::vector<Received> all;
     while (all.size() < count) {
-      auto some = from.receive(count - all.size(), Deadline::in(20s));
+      auto some = from.receive(count - all.size(), soon());
       EXPECT_TRUE(some) << (some ? "" : some.error().message);
       if (!some || some->empty()) break;
       for (Received& one : *some) all.push_back(std::move(one));
@@ -254,7 +254,7 @@ TEST_P(EventBus, gives_each_message_to_one_of_the_consumers_that_share) {
   auto two = subscribe({.topics = {topic}, .name = "sub", .type = SubscriptionType::shared, .queue_max = 5});
   for (int i = 0; i < 40; ++i) send("k" + std::to_string(i), std::to_string(i));
   std::multiset<std::string> seen;
-  for (int rounds = 0; rounds < 200 && seen.size() < 40; ++rounds)
+  for (const Deadline end = soon(); seen.size() < 40 && !end.expired();)
     for (auto* sub : {one.get(), two.get()}) {
       const auto some = sub->receive(3, Deadline::in(50ms));
       ASSERT_TRUE(some);

@@ -26,7 +26,8 @@ class OnBroker final : public BusHome {
     return "persistent://dict/events/" + name + "-" + to_string(uuid_v4());
   }
   const Clock& clock() override { return clock_; }
-  Micros delay() const override { return 1500ms; }
+  // What shall come meanwhile needs this time where the machine is slow.
+  Micros delay() const override { return 4s; }
   Micros silence() const override { return 300ms; }
 
  private:

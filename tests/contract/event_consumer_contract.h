@@ -61,7 +61,7 @@ class EventConsumer : public EventBus {
   // Works until the condition holds.
   template <class Condition>
   void work(Consumer& with, Condition condition) {
-    for (const Deadline end = Deadline::in(30s); !condition() && !end.expired();) {
+    for (const Deadline end = soon(); !condition() && !end.expired();) {
       const auto done = with.run_once(Deadline::in(10ms));
       ASSERT_TRUE(done) << done.error().message;
       home->pass(1ms);
@@ -203,6 +203,45 @@ TEST_P(EventConsumer, counts_tries_over_restarts) {
   work(*with, [&] { return *memory->key_state("consumer", "a", soon()) == KeyState::dead; });
   EXPECT_EQ(calls["a/1"], 5);
   EXPECT_EQ(dead_letters(1).size(), 1u);
+}
+
+TEST_P(EventConsumer, is_rebuilt_from_a_time_and_goes_on_after_a_pause) {
+  const auto tell_all = [&](std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t version = first; version <= last; ++version)
+      for (const char* key : {"a", "b", "c"}) tell(event(key, version, version - 1));
+  };
+  const auto count = [&] { return applied["a"].size() + applied["b"].size() + applied["c"].size(); };
+  tell_all(1, 2);
+  home->pass(1s);
+  const UtcTime from = home->now();
+  home->pass(1s);
+  tell_all(3, 6);
+  {
+    auto with = consumer();
+    work(*with, [&] { return count() == 18; });
+    ASSERT_TRUE(with->stop(soon()));
+  }
+  applied.clear();
+  calls.clear();
+  // As the administration puts a subscription at a time.
+  auto at_time = subscribe({.topics = {topic}, .name = "rebuilt"});
+  ASSERT_TRUE(at_time->seek(from, soon()));
+  ASSERT_TRUE(at_time->close(soon()));
+  options.subscription = "rebuilt";
+  options.begin_anywhere = true;
+  options.ahead_max = 2;
+  inbox = memory_inbox();
+  memory = memory_consumer_memory();
+  {
+    auto with = consumer();
+    work(*with, [&] { return count() >= 5; });
+    ASSERT_TRUE(with->stop(soon()));
+  }
+  EXPECT_LT(count(), 12u) << "nothing was left to go on with";
+  auto with = consumer();
+  work(*with, [&] { return count() == 12; });
+  for (const char* key : {"a", "b", "c"}) EXPECT_EQ(applied[key], (Versions{3, 4, 5, 6})) << key;
+  for (const auto& [name, times] : calls) EXPECT_EQ(times, 1) << name;
 }
 
 TEST_P(EventConsumer, goes_on_trying_where_nobody_takes_dead_letters) {

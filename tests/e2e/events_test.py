@@ -16,7 +16,7 @@ class Events(unittest.TestCase):
 
     def tailed(self, platform, wanted, *flags):
         """The events once those wanted are among them: the relay publishes in the background."""
-        for _ in range(200):
+        for _ in range(1200):
             events = platform.cli("events", "tail", "--limit", "1000", *flags).get("events", [])
             bodies = [json.loads(event["body"]) for event in events]
             if wanted <= {body["aggregate_id"] for body in bodies}:

@@ -113,6 +113,39 @@ class OverPulsar(unittest.TestCase):
                 m.partition_key() == claim and m.properties()["event_type"] == "claim.confirmed" for m in seen))
             self.assertEqual(platform.rest("GET", path, token=ours).json["status"], "CONFIRMED")
 
+    def test_an_answer_about_synchronisation_changes_what_is_known_of_it(self):
+        with Platform(environment=with_broker()) as platform:
+            producer = client.create_producer(ANSWERS)
+
+            def answer(result, second):
+                event = {"event_id": str(uuid.uuid4()), "event_type": "VSYNCResponse", "aggregate_id": f"{OURS}/PHONE", "aggregate_type": "vsync",
+                         "timestamp": f"2026-01-01T00:00:{second:02}Z",
+                         "data": {"participant": OURS, "key_type": "PHONE", "result": result, "vsync": "5a" * 32}}
+                for _ in range(2):  # once more, as neighbours do
+                    producer.send(json.dumps(event).encode(), partition_key=event["aggregate_id"],
+                                  properties={"content-type": "application/json"})
+
+            def shown(name):
+                metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
+                return [float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(name + "{") and OURS in line and '"PHONE"' in line]
+
+            def until(expected):
+                for _ in range(600):
+                    if shown("vsync_in_sync") == [expected]:
+                        return
+                    time.sleep(0.1)
+                raise AssertionError(f"never {expected}: {shown('vsync_in_sync')}\n{platform.log_text()[-3000:]}")
+
+            self.assertEqual(shown("vsync_in_sync"), [])
+            answer("OK", 1)
+            until(1.0)
+            answer("NOK", 2)
+            until(0.0)
+            self.assertEqual(shown("vsync_verified_timestamp_seconds"), [1767225602.0])
+            platform.restart()
+            until(0.0)
+            producer.close()
+
     def test_what_cannot_be_applied_goes_to_the_dead_letters(self):
         with Platform(environment=with_broker()) as platform:
             unknown = str(uuid.uuid4())
@@ -126,6 +159,45 @@ class OverPulsar(unittest.TestCase):
             self.assertEqual(len(json.loads(letter.properties()["dead-attempts"])), 5)
             letters = platform.cli("dlq", "list", "--limit", "1000")["dead_letters"]
             self.assertIn((ANSWERS, "NotFound"), {(letter["topic"], letter["reason"]) for letter in letters})
+
+    def test_operators_try_dead_letters_out_replay_them_at_a_rate_elsewhere_and_discard_them(self):
+        with Platform(environment=with_broker()) as platform:
+            unknown = [str(uuid.uuid4()) for _ in range(3)]
+            producer = client.create_producer(ANSWERS)
+            for one in unknown:
+                answer = {"event_id": str(uuid.uuid4()), "event_type": "KeyCreatedResponse", "aggregate_id": one, "aggregate_type": "entry",
+                          "timestamp": "2026-01-01T00:00:00Z", "data": {}}
+                producer.send(json.dumps(answer).encode(), partition_key=one,
+                              properties={"content-type": "application/json", "aggregate_id": one})
+            producer.close()
+            Listener(DEAD).about(unknown)
+            operator, user, path = platform.token("operator"), platform.token("user"), "/api/v1/admin/dead-letters"
+
+            def ours():
+                shown = platform.rest("GET", f"{path}?limit=1000", token=operator).json["dead_letters"]
+                return {letter["aggregate_id"]: letter["id"] for letter in shown if letter["aggregate_id"] in unknown}
+
+            for _ in range(600):  # the desk hears of them a moment later than we do
+                if set(ours()) == set(unknown):
+                    break
+                time.sleep(0.1)
+            ids = [ours()[one] for one in unknown]
+            self.assertEqual(platform.rest("GET", path, token=user).status, 403)
+            self.assertEqual(platform.rest("POST", f"{path}/replay", {"ids": ids}, token=user).status, 403)
+            tried = platform.rest("POST", f"{path}/replay", {"ids": ids, "rate": 5, "dry_run": "true"}, token=operator).json
+            self.assertEqual(tried, {"wanted": 3, "replayed": 0, "failed": 0})
+            self.assertEqual(platform.cli("dlq", "replay", *ids, "--dry-run").get("wanted"), "3")
+            self.assertEqual(set(ours()), set(unknown))
+            elsewhere = f"persistent://core-dict/dlq/mended-{uuid.uuid4()}"
+            began = time.monotonic()
+            done = platform.run("dlq", "replay", *ids[:2], "--to", elsewhere, "--rate", "1", check=0)
+            self.assertGreaterEqual(time.monotonic() - began, 1.0)
+            self.assertIn("2 of 2", done.stderr)
+            mended = Listener(elsewhere).about(unknown[:2])
+            self.assertEqual({len(messages) for messages in mended.values()}, {1})
+            gone = platform.rest("POST", f"{path}/discard", {"ids": ids[2:]}, token=operator).json
+            self.assertEqual(gone, {"discarded": 1})
+            self.assertEqual(ours(), {})
 
     def test_a_killed_program_loses_no_event(self):
         with Platform(environment=with_broker()) as platform:
@@ -143,7 +215,7 @@ class OverPulsar(unittest.TestCase):
     def test_the_embedded_log_moves_to_the_broker(self):
         with Platform() as platform:
             entries = [entry for _ in range(4) for entry in self.created(platform, 5)]
-            for _ in range(200):
+            for _ in range(1200):
                 if len(platform.cli("events", "tail", "--limit", "1000").get("events", [])) >= 20:
                     break
                 time.sleep(0.05)

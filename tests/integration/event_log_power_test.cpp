@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 const std::string topic = "persistent://dict/events/key-events";
 const std::string folder = "/log";
-Deadline soon() { return Deadline::in(30s); }
+Deadline soon() { return Deadline::in(120s); }
 
 std::unique_ptr<log::LogBus> open_log(log::Disk& disk, const Clock& clock) {
   log::LogOptions options;

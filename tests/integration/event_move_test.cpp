@@ -66,7 +66,7 @@ class EventMove : public testing::Test {
     from.reset();
     std::filesystem::remove_all(folder);
   }
-  static Deadline soon() { return Deadline::in(20s); }
+  static Deadline soon() { return Deadline::in(120s); }
   void reopen() {
     from.reset();
     log::LogOptions opening;

@@ -34,7 +34,7 @@ class PulsarClient : public testing::Test {
     const auto made = bus->create_topic(topic, {}, soon());
     CHECK(made.has_value());
   }
-  static Deadline soon() { return Deadline::in(30s); }
+  static Deadline soon() { return Deadline::in(120s); }
   BusOptions plain() const {
     BusOptions options;
     options.client.url = broker.url;
@@ -145,17 +145,18 @@ TEST_F(PulsarClient, gives_a_fresh_token_when_the_old_one_ends) {
   BusOptions options = over_tls();
   options.client.token = [&] {
     ++*asked.lock();
-    return Secret(token("admin", 2s));
+    return Secret(token("admin", 5s));
   };
   const auto secure = make(options);
-  const Deadline end = Deadline::in(15s);
+  const Deadline end = soon();
   int sent = 0;
   // The broker looks once a second, and asks on the same connection.
-  while (*asked.lock() < 3 && !end.expired()) {
+  while (*asked.lock() < 2 && !end.expired()) {
     ASSERT_TRUE(send(*secure, std::to_string(sent++)));
     std::this_thread::sleep_for(50ms);
   }
-  EXPECT_GE(*asked.lock(), 3);
+  EXPECT_GE(*asked.lock(), 2);
+  EXPECT_TRUE(send(*secure, std::to_string(sent))) << "and it is believed";
 }
 
 // --- letters
@@ -317,7 +318,8 @@ TEST_F(PulsarClient, has_a_topic_for_itself_until_another_producer_fences_it_off
   EXPECT_EQ(send(*first, "no").error().reason, "ProducerFenced");
   bus = make(plain());
   auto sub = bus->subscribe({.topics = {topic}, .name = "sub"}, soon());
-  EXPECT_EQ(take(**sub, 3, Deadline::in(500ms)), (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(take(**sub, 2), (std::vector<std::string>{"1", "2"}));
+  EXPECT_TRUE((*sub)->receive(1, Deadline::in(300ms))->empty());
 }
 
 TEST_F(PulsarClient, waits_for_a_topic_that_another_producer_has) {

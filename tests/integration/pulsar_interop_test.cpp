@@ -123,7 +123,7 @@ class PulsarInterop : public testing::TestWithParam<Way> {
         messages.push_back({.key = it.keyed ? key : "",
                             .body = it.name + " " + std::to_string(n) + " ação",
                             .headers = {{"case", it.name}, {"n", std::to_string(n)}}});
-      for (const auto& id : publish_all(*ours, topic, std::move(messages), Deadline::in(30s)))
+      for (const auto& id : publish_all(*ours, topic, std::move(messages), Deadline::in(180s)))
         ASSERT_TRUE(id) << id.error().message;
     }
   }
@@ -131,10 +131,10 @@ class PulsarInterop : public testing::TestWithParam<Way> {
     const auto ours = bus(cases().front());
     std::multiset<std::string> lines;
     auto sub =
-        ours->subscribe({.topics = {topic}, .name = "ours", .type = SubscriptionType::exclusive}, Deadline::in(30s));
+        ours->subscribe({.topics = {topic}, .name = "ours", .type = SubscriptionType::exclusive}, Deadline::in(180s));
     EXPECT_TRUE(sub) << (sub ? "" : sub.error().message);
     while (sub && lines.size() < count) {
-      const auto some = (*sub)->receive(count - lines.size(), Deadline::in(30s));
+      const auto some = (*sub)->receive(count - lines.size(), Deadline::in(180s));
       EXPECT_TRUE(some && !some->empty());
       if (!some || some->empty()) break;
       for (const Received& one : *some) {

@@ -29,7 +29,7 @@ def produce(client, topic: str, count: int) -> None:
 def consume(client, topic: str, count: int) -> None:
     consumer = client.subscribe(topic, "python", initial_position=pulsar.InitialPosition.Earliest)
     for _ in range(count):
-        message = consumer.receive(timeout_millis=30_000)
+        message = consumer.receive(timeout_millis=180_000)
         properties = ",".join(f"{name}={value}" for name, value in sorted(message.properties().items()))
         print(message.partition_key(), message.data().decode(), properties, sep="\t")
         consumer.acknowledge(message)

@@ -82,6 +82,7 @@ Result<Answer> replay(Exchange& exchange) {
   request.ids = ids_of(exchange);
   request.to = exchange.in.text("to").value_or("");
   request.dry_run = exchange.in.text("dry_run").value_or("false") == "true";
+  if (const auto rate = exchange.in.integer("rate")) request.rate_max = static_cast<std::uint32_t>(*rate);
   TRY_VOID(exchange.in.verdict());
   TRY(EventsPort* const events, port(exchange));
   TRY(const auto done, events->replay_dead_letters(exchange.context(), request));
@@ -134,6 +135,14 @@ const Schema& number() {
   static const Schema schema{.shape = Shape::integer, .example = "1", .minimum = 0};
   return schema;
 }
+const Schema& letters_a_second() {
+  static const Schema schema{.shape = Shape::integer,
+                             .description = "At most so many a second; 100 where left out",
+                             .example = "10",
+                             .minimum = 1,
+                             .maximum = 10'000};
+  return schema;
+}
 const Schema& yes_or_no() {
   static const Schema schema{.example = "\"false\"", .values = {"true", "false"}};
   return schema;
@@ -174,7 +183,7 @@ const Schema& replay_schema() {
       object("ReplayDeadLetters",
              {must("ids", ids_schema()),
               may("to", name_of("Another topic than where they came from", "\"persistent://dict/events/key-events\"")),
-              may("dry_run", yes_or_no())});
+              may("rate", letters_a_second()), may("dry_run", yes_or_no())});
   return schema;
 }
 const Schema& replayed_schema() {
