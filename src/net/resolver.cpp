@@ -36,7 +36,12 @@ Addresses look_up(const std::string& host, std::uint16_t port, int flags) {
 
 }  // namespace
 
-Resolver::Resolver() : running_(std::make_shared<Guarded<std::size_t>>(std::size_t{0})) {}
+Result<std::vector<Address>> look_up_by_system(const std::string& host, std::uint16_t port) {
+  return look_up(host, port, AI_ADDRCONFIG);
+}
+
+Resolver::Resolver(LookUp look_up)
+    : look_up_(std::move(look_up)), running_(std::make_shared<Guarded<std::size_t>>(std::size_t{0})) {}
 
 void Resolver::resolve(const std::string& host, std::uint16_t port, Done done) {
   if (auto numeric = look_up(host, port, AI_NUMERICHOST)) return done(std::move(numeric));
@@ -47,8 +52,8 @@ void Resolver::resolve(const std::string& host, std::uint16_t port, Done done) {
   });
   if (!admitted) return done(fail(Code::unavailable, "NameNotResolved", host + ": too many look-ups are under way"));
   try {
-    std::thread([done, running = running_, host, port] {
-      Addresses addresses = look_up(host, port, AI_ADDRCONFIG);
+    std::thread([done, look_up = look_up_, running = running_, host, port] {
+      Addresses addresses = look_up(host, port);
       running->with([](std::size_t& count) { --count; });
       done(std::move(addresses));
     }).detach();

@@ -25,11 +25,16 @@ struct Address {
   socklen_t size = 0;
 };
 
+// Blocks until it knows.
+using LookUp = std::function<Result<std::vector<Address>>(const std::string& host, std::uint16_t port)>;
+Result<std::vector<Address>> look_up_by_system(const std::string& host, std::uint16_t port);
+
 class Resolver {
  public:
   static constexpr std::size_t running_max = 16;
 
-  Resolver();
+  // `look_up` may still run when the Resolver is gone.
+  explicit Resolver(LookUp look_up = look_up_by_system);
   // At least one address, in the system's order of preference. Numeric hosts need no thread.
   Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port, Deadline deadline);
   // The same without waiting: `done` is called at once for a numeric host or where no thread may be had, else on that thread.
@@ -37,6 +42,7 @@ class Resolver {
   void resolve(const std::string& host, std::uint16_t port, Done done);
 
  private:
+  LookUp look_up_;
   std::shared_ptr<Guarded<std::size_t>> running_;
 };
 

@@ -179,7 +179,9 @@ class Connection final : public IoThread::Source, public std::enable_shared_from
   Step step_ = Step::none;
   SteadyTime dial_until_{};
   std::vector<net::Address> addresses_;
-  std::size_t address_ = 0;
+  std::size_t addresses_tried_ = 0;
+  std::size_t address_first_ = 0;  // where the next dial begins
+  SteadyTime address_until_{};
   std::optional<Greeting> greeting_;
   std::vector<Value> early_pushes_;
   Backoff backoff_;

@@ -39,7 +39,7 @@ void Connection::dial() {
   dial_until_ = std::chrono::steady_clock::now() + options_.dial_timeout;
   io_.wake_by(dial_until_);
   addresses_.clear();
-  address_ = 0;
+  addresses_tried_ = 0;
   const Endpoint& endpoint = options_.endpoint;
   if (!endpoint.path.empty()) {
     auto socket = Socket::connect_unix(endpoint.path);
@@ -54,9 +54,9 @@ void Connection::dial() {
     return dial_next();
   }
   step_ = Step::resolving;
-  names_.resolve(endpoint.host, endpoint.port, Deadline::at(dial_until_),
-                 [self = shared_from_this(), dial = dials_](Names::Addresses&& found) {
-                   self->io_.post([self, dial, found = std::make_unique<Names::Addresses>(std::move(found))](Nothing) {
+  names_.resolve(endpoint.host, endpoint.port, dial_until_,
+                 [self = shared_from_this(), dial = dials_](const Names::Addresses& found) {
+                   self->io_.post([self, dial, found = std::make_unique<Names::Addresses>(found)](Nothing) {
                      if (self->dials_ != dial || self->step_ != Step::resolving) return;
                      if (!*found) return self->dial_failed(found->error());
                      self->addresses_ = std::move(**found);
@@ -65,10 +65,15 @@ void Connection::dial() {
                  });
 }
 
-// The next address of the name, while there is one.
+// The next address of the name, while there is one. Each gets its share of the time, and the next dial begins one further on: one that
+// takes connections and then nothing more shall not keep us from the others.
 void Connection::dial_next() {
-  auto socket = Socket::connect(addresses_[address_++]);
-  if (!socket) return address_ < addresses_.size() ? dial_next() : dial_failed(socket.error());
+  const SteadyTime now = std::chrono::steady_clock::now();
+  const auto left = static_cast<std::int64_t>(addresses_.size() - addresses_tried_);
+  address_until_ = now + (dial_until_ - now) / left;
+  io_.wake_by(address_until_);
+  auto socket = Socket::connect(addresses_[(address_first_ + addresses_tried_++) % addresses_.size()]);
+  if (!socket) return addresses_tried_ < addresses_.size() ? dial_next() : dial_failed(socket.error());
   socket_ = std::move(*socket);
   step_ = Step::connecting;
   io_.watch(socket_.fd(), *this, EPOLLOUT);
@@ -78,6 +83,7 @@ void Connection::dial_failed(const Error& why) {
   if (socket_.fd() >= 0) io_.unwatch(socket_.fd());
   std::vector<Lost> refused;
   bool closing = false;
+  ++address_first_;
   {
     auto shared = shared_.lock();
     socket_.close();
@@ -118,7 +124,7 @@ void Connection::go_on_dialing(std::uint32_t events) {
     case Step::connecting: {
       auto connected = socket_.connected();
       if (!connected) {
-        if (address_ >= addresses_.size()) return dial_failed(connected.error());
+        if (addresses_tried_ >= addresses_.size()) return dial_failed(connected.error());
         io_.unwatch(socket_.fd());
         return dial_next();
       }
@@ -198,6 +204,7 @@ void Connection::become_ready() {
   Secret::wipe(writing_);
   written_ = 0;
   step_ = Step::none;
+  address_first_ = 0;
   backoff_.reset();
   const Greeting greeting = std::move(*greeting_);
   greeting_.reset();
@@ -285,9 +292,13 @@ void Connection::restart(const Error& why) {
 }
 
 SteadyTime Connection::on_tick(SteadyTime now) {
+  const bool another = step_ == Step::connecting && addresses_tried_ < addresses_.size();
   if (step_ != Step::none && now >= dial_until_) {
     dial_failed(
         fail(Code::unavailable, "DialTimeout", "Redis: no connection to " + to_string(endpoint()) + " in time"));
+  } else if (another && now >= address_until_) {
+    io_.unwatch(socket_.fd());
+    dial_next();
   }
   std::vector<Lost> late;
   std::vector<Request> ping;
@@ -314,6 +325,7 @@ SteadyTime Connection::on_tick(SteadyTime now) {
     }
     shared->waiting = std::move(stay);
     if (step_ != Step::none) next = std::min(next, dial_until_);
+    if (step_ == Step::connecting && addresses_tried_ < addresses_.size()) next = std::min(next, address_until_);
     if (shared->usable()) {
       if (shared->session.owes_answers() && now - shared->active_at > options_.read_timeout) {
         break_down(shared, fail(Code::unavailable, "ServerSilent", "Redis: the server owes answers and is silent"));

@@ -16,6 +16,19 @@ std::size_t spread(std::string_view key) {
   return static_cast<std::size_t>(((tail ^ key.size()) * 0x9e3779b97f4a7c15) >> 40);
 }
 
+net::LookUp look_up_of(const Options& options) {
+  if (!options.look_up) return net::look_up_by_system;
+  return [look_up = options.look_up](const std::string& host, std::uint16_t port) -> Names::Addresses {
+    TRY(const std::vector<std::string> digits, look_up(host));
+    std::vector<net::Address> addresses;
+    for (const std::string& one : digits) {
+      if (auto address = Names::in_digits(one, port)) addresses.push_back(*address);
+    }
+    if (addresses.empty()) return fail(Code::unavailable, "NameNotResolved", host + ": no address");
+    return addresses;
+  };
+}
+
 Error stopped() { return fail(Code::cancelled, "Stopped", "Redis: the client is being destroyed"); }
 
 }  // namespace
@@ -25,6 +38,7 @@ Core::Core(Options options, Surroundings surroundings)
       surroundings_(std::move(surroundings)),
       gauges_(surroundings_.metrics, surroundings_.log, options_.slow_command, options_.hot_key_sample),
       spin_(options_.spin_max),
+      names_(look_up_of(options_)),
       map_(std::make_shared<const NodeMap>()) {
   for (std::size_t i = 0; i < options_.io_threads; ++i) {
     io_threads_.push_back(std::make_unique<IoThread>(options_.spin_max));

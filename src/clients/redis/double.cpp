@@ -1,5 +1,6 @@
 #include "clients/redis/double.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -21,14 +22,17 @@ void close_fd(int& fd) {
   fd = -1;
 }
 
-Result<int> listening(std::uint16_t& port) {
+Result<int> listening(const std::string& digits, std::uint16_t& port) {
   int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::inet_pton(AF_INET, digits.c_str(), &address.sin_addr) != 1) {
+    close_fd(fd);
+    return fail(Code::invalid, "BadAddress", "the double's address is not written in digits");
+  }
   socklen_t size = sizeof(address);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(fd, 128) != 0) {
     close_fd(fd);
@@ -148,6 +152,7 @@ struct Double::Parts {
 
   Guarded<State> state;
   int waker = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::string address;
   std::uint16_t port = 0;
   std::thread thread;
 };
@@ -156,15 +161,19 @@ Double::Double(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Double::~Double() = default;
 
 Result<std::unique_ptr<Double>> Double::start(DoubleOptions options, const Clock& clock) {
+  const std::string address = options.address;
   std::uint16_t port = options.port;
   auto parts = std::make_unique<Parts>(std::move(options), clock);
-  TRY(parts->state.lock()->listener, listening(port));
+  TRY(parts->state.lock()->listener, listening(address, port));
+  parts->address = address;
   parts->port = port;
   parts->thread = std::thread([raw = parts.get()] { raw->loop(); });
   return std::unique_ptr<Double>(new Double(std::move(parts)));
 }
 
 std::uint16_t Double::port() const { return parts_->port; }
+
+std::string Double::url() const { return "redis://" + parts_->address + ":" + std::to_string(port()) + "/0"; }
 
 void Double::teach(std::string_view script, DoubleScript function) {
   parts_->state.lock()->server.teach(script, std::move(function));
@@ -174,6 +183,10 @@ DoubleReply Double::command(std::vector<std::string> words) {
   DoubleReply reply = parts_->state.with([&](auto& state) { return state.server.command(words); });
   parts_->wake();
   return reply;
+}
+
+void Double::set_answer(std::string command, DoubleReply reply) {
+  parts_->state.lock()->server.set_answer(std::move(command), std::move(reply));
 }
 
 void Double::set_fault(DoubleFault fault) { parts_->state.lock()->server.set_fault(std::move(fault)); }
@@ -197,7 +210,7 @@ void Double::hang_up() {
 void Double::listen() {
   parts_->state.with([&](auto& state) {
     if (state.listener >= 0) return;
-    auto again = listening(parts_->port);
+    auto again = listening(parts_->address, parts_->port);
     CHECK(again.has_value());
     state.listener = *again;
   });

@@ -72,9 +72,10 @@ struct DoubleFault {
 };
 
 struct DoubleOptions {
-  std::uint16_t port = 0;     // 0: any free one
-  std::string password = {};  // empty: none is asked for
-  bool resp3 = true;          // false: HELLO is unknown, as before Redis 6
+  std::string address = "127.0.0.1";  // of loopback, in digits
+  std::uint16_t port = 0;             // 0: any free one
+  std::string password = {};          // empty: none is asked for
+  bool resp3 = true;                  // false: HELLO is unknown, as before Redis 6
   std::string run_id = "0000000000000000000000000000000000000001";
 };
 
@@ -86,13 +87,15 @@ class Double {
   Double& operator=(const Double&) = delete;
 
   std::uint16_t port() const;
-  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port()) + "/0"; }
+  std::string url() const;
 
   // EVAL and EVALSHA of exactly this text call the function.
   void teach(std::string_view script, DoubleScript function);
   // Runs a command as one more client would, without a connection.
   DoubleReply command(std::vector<std::string> words);
 
+  // From now on this command (in capitals) answers so, whatever its arguments: one that the double does not know, or knows otherwise.
+  void set_answer(std::string command, DoubleReply reply);
   void set_fault(DoubleFault fault);
   void close_connections();
   // Connections that were open are closed, and new ones refused, until listen().

@@ -64,6 +64,9 @@ class DoubleServer {
 
   DoubleReply command(const DoubleWords& words);
   void teach(std::string_view script, DoubleScript function);
+  void set_answer(std::string command, DoubleReply reply) {
+    answers_.insert_or_assign(std::move(command), std::move(reply));
+  }
   void set_fault(DoubleFault fault);
   std::uint64_t calls(std::string_view command) const;
 
@@ -99,6 +102,7 @@ class DoubleServer {
   std::uint64_t last_id_ = 0;
   std::map<std::string, DoubleScript, std::less<>> taught_;  // by SHA-1
   std::set<std::string> loaded_;
+  std::map<std::string, DoubleReply, std::less<>> answers_;
   DoubleFault fault_;
   std::size_t fault_seen_ = 0;
   std::map<std::string, std::uint64_t, std::less<>> calls_;

@@ -73,6 +73,9 @@ struct Options {
   Credentials sentinel_credentials = {};
   // Asked before each new connection instead of `credentials`, so that a password can change without a restart. Must be quick.
   std::function<Credentials()> current_credentials = {};
+  // Addresses of a host in digits, instead of those that the system knows. Asked before each new connection, on a thread of its own: it
+  // may block, also for longer than dial_timeout, and may still be at it when the client is gone.
+  std::function<Result<std::vector<std::string>>(const std::string& host)> look_up = {};
   int database = 0;                      // 0–15; must be 0 in cluster mode
   std::string client_name = "chaveiro";  // CLIENT SETNAME; empty: none
   Protocol protocol = Protocol::automatic;
@@ -105,7 +108,7 @@ struct Options {
 
   ReplicaReads replicas = ReplicaReads::never;
   int wait_replicas = 0;  // WAIT: a write is answered when so many replicas have it; 0: when the master has
-  Micros wait_timeout = std::chrono::milliseconds{500};  // for them; then `maybe_applied`, "NotReplicated"
+  Micros wait_timeout = std::chrono::milliseconds{500};  // for them; then `maybe_applied`, "NOTREPLICATED"
 
   Micros spin_max = std::chrono::microseconds{50};  // busy waiting before sleep, where a core is idle; 0: never
   Micros slow_command =
