@@ -160,6 +160,8 @@ endif()
 if(CHAVEIRO_TESTS)
   chaveiro_test(redis_limits_test SOURCES tests/integration/redis_limits_test.cpp LIBS chaveiro_clients_redis tests_support)
   target_compile_definitions(redis_limits_test PRIVATE CHAVEIRO_SOURCE="${CMAKE_SOURCE_DIR}")
+  chaveiro_test(redis_limits_cluster_test SOURCES tests/integration/redis_limits_cluster_test.cpp
+                LIBS chaveiro_clients_redis tests_support)
   chaveiro_test(redis_over_admission_test ENVIRONMENT TSAN_OPTIONS=die_after_fork=0 SOURCES tests/integration/redis_over_admission_test.cpp
                 LIBS chaveiro_clients_redis tests_support LABELS serial)
   chaveiro_test(redis_policies_failover_test SOURCES tests/integration/redis_policies_failover_test.cpp

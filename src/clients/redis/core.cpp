@@ -210,6 +210,21 @@ void Core::adopt(const std::vector<Servers>& servers) {
   for (const auto& [endpoint, node] : gone) {
     node->close(fail(Code::unavailable, "Retired", "Redis: this server is no longer asked"));
   }
+  tell_followers();
+}
+
+void Core::follow(std::weak_ptr<MapFollower> follower) {
+  followers_.with([&](auto& all) {
+    std::erase_if(all, [](const auto& one) { return one.expired(); });
+    all.push_back(std::move(follower));
+  });
+}
+
+void Core::tell_followers() {
+  const auto all = followers_.with([](const auto& followers) { return followers; });
+  for (const auto& weak : all) {
+    if (const auto follower = weak.lock()) follower->on_map_changed();
+  }
 }
 
 std::optional<Endpoint> Core::node_for(std::string_view key) const {

@@ -40,6 +40,14 @@ class Watch {
   virtual void stop() = 0;
 };
 
+// Wants to be where its key lives.
+class MapFollower {
+ public:
+  virtual ~MapFollower() = default;
+  // From any thread, without a lock.
+  virtual void on_map_changed() = 0;
+};
+
 class Core final : public Connection::Owner, public std::enable_shared_from_this<Core> {
  public:
   static Result<std::shared_ptr<Core>> create(Options options, Surroundings surroundings);
@@ -65,6 +73,7 @@ class Core final : public Connection::Owner, public std::enable_shared_from_this
     Endpoint master;
     std::vector<Endpoint> replicas;
     std::vector<std::pair<unsigned, unsigned>> slots;  // first to last; cluster only
+    bool operator==(const Servers&) const = default;
   };
   // The whole truth about who serves what; nodes that are in it no longer are closed.
   void adopt(const std::vector<Servers>& servers);
@@ -74,6 +83,8 @@ class Core final : public Connection::Owner, public std::enable_shared_from_this
   std::shared_ptr<Node> find_or_make(const Endpoint& endpoint);
   // The node that a dedicated connection should go to now; nothing: nobody is known.
   std::optional<Endpoint> node_for(std::string_view key) const;
+  // Told whenever the map has changed, while it lives.
+  void follow(std::weak_ptr<MapFollower> follower);
   // A dedicated connection was lost: the map may be wrong.
   void note_trouble() {
     if (watch_) watch_->look_again();
@@ -106,6 +117,7 @@ class Core final : public Connection::Owner, public std::enable_shared_from_this
   void redirect(Request request, const Redirect& redirect, const Endpoint& from);
   std::shared_ptr<Node> make_node(const Endpoint& endpoint, bool replica);
   void tend_pools();
+  void tell_followers();
   bool split(Request& request);
   bool refused(Request& request);
 
@@ -118,6 +130,7 @@ class Core final : public Connection::Owner, public std::enable_shared_from_this
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   Guarded<std::shared_ptr<const NodeMap>> map_;
   Guarded<std::map<Endpoint, std::shared_ptr<Node>>> known_;  // all nodes that we talk to, by address
+  Guarded<std::vector<std::weak_ptr<MapFollower>>> followers_;
   Guarded<Parked> parked_;
   Guarded<std::size_t> next_io_{std::size_t{0}};
   std::unique_ptr<Watch> watch_;

@@ -153,11 +153,11 @@ void Core::redirect(Request request, const Redirect& to, const Endpoint& from) {
   request.on_replica = false;
   const bool pause = request.redirects > redirects_at_once;
   if (!to.ask) {
-    map_.with([&](std::shared_ptr<const NodeMap>& held) {
-      if (held->slots.empty()) return;
+    const bool moved = map_.with([&](std::shared_ptr<const NodeMap>& held) {
+      if (held->slots.empty()) return false;
       const auto known = std::ranges::find(held->masters, node);
       const auto master = static_cast<std::size_t>(known - held->masters.begin());
-      if (known != held->masters.end() && held->slots[to.slot] == master) return;
+      if (known != held->masters.end() && held->slots[to.slot] == master) return false;
       auto changed = std::make_shared<NodeMap>(*held);
       if (known == held->masters.end()) {
         changed->masters.push_back(node);
@@ -165,7 +165,9 @@ void Core::redirect(Request request, const Redirect& to, const Endpoint& from) {
       }
       changed->slots[to.slot] = static_cast<std::uint16_t>(master);
       held = std::move(changed);
+      return true;
     });
+    if (moved) tell_followers();
     watch_->look_again();
   }
   if (pause) {

@@ -10,13 +10,21 @@ constexpr auto refused_pause = std::chrono::milliseconds{20};
 Error not_connected() { return fail(Code::unavailable, "NotConnected", "Redis: the dedicated connection is down"); }
 
 // Makes one connection after the other; each goes where the map says at that moment.
-class DedicatedState final : public Connection::Owner, public std::enable_shared_from_this<DedicatedState> {
+class DedicatedState final : public Connection::Owner,
+                             public MapFollower,
+                             public std::enable_shared_from_this<DedicatedState> {
  public:
   DedicatedState(std::shared_ptr<Core> core, DedicatedOptions options)
       : core_(std::move(core)),
         options_(std::move(options)),
         backoff_(core_->options().reconnect_delay_min, core_->options().reconnect_delay_max, random_u64()) {
     state_.with([&](State& state) { state.setup = options_.setup; });
+  }
+
+  void start() {
+    if (core_->options().mode == Mode::cluster && !options_.node && !options_.key.empty())
+      core_->follow(weak_from_this());
+    dial();
   }
 
   void dial() {
@@ -97,6 +105,13 @@ class DedicatedState final : public Connection::Owner, public std::enable_shared
     state_.with([](State& state) { state.connection = nullptr; });
     core_->note_trouble();
     dial_later(had_been_up ? Micros{0} : backoff_.next());
+  }
+
+  // The key's slot has gone to another node: the one that had it may be quiet about it.
+  void on_map_changed() override {
+    const auto held = connection();
+    const auto wanted = core_->node_for(options_.key);
+    if (held && wanted && held->endpoint() != *wanted) reconnect();
   }
 
   void reconnect() {
@@ -186,7 +201,7 @@ class DedicatedConnection final : public Dedicated {
 
 std::unique_ptr<Dedicated> Client::dedicate(DedicatedOptions options) {
   auto state = std::make_shared<DedicatedState>(core_, std::move(options));
-  state->dial();
+  state->start();
   return std::make_unique<DedicatedConnection>(std::move(state));
 }
 
