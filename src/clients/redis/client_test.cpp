@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <future>
 #include <set>
 #include <thread>
@@ -273,6 +274,41 @@ TEST_F(ClientTest, counts_what_it_does) {
         "redis_connections_idle 0", "redis_operations_duration_seconds_count 10"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line;
   }
+}
+
+TEST_F(ClientTest, warns_at_the_start_of_an_old_server_and_of_a_policy_that_loses_state) {
+  server_->set_answer("INFO",
+                      DoubleReply::bulk("# Server\r\nredis_version:6.0.16\r\nmaxmemory_policy:allkeys-lru\r\n"));
+  server_->set_answer("COMMAND", DoubleReply::array({DoubleReply::array({DoubleReply::bulk("get")})}));
+  const auto cache = client_->check(Purpose::cache, soon());
+  ASSERT_TRUE(cache) << cache.error().message;
+  EXPECT_EQ(cache->front().warnings, std::vector<std::string>{"Redis 6.0.16 is older than 6.2"});
+  EXPECT_EQ(client_->check(Purpose::state, soon())->front().warnings.size(), 2U);
+  server_->set_answer("INFO", DoubleReply::bulk("# Server\r\nredis_version:10.0.0\r\nmaxmemory_policy:noeviction\r\n"));
+  EXPECT_TRUE(client_->check(Purpose::state, soon())->front().warnings.empty());
+}
+
+// What the whole process takes, the double included.
+double cpu_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+TEST_F(ClientTest, burns_no_cpu_while_nobody_asks_or_the_server_is_silent) {
+  ASSERT_TRUE(expect_ok(client_->call(Command("SET", "k", "v"), soon())));
+  Guarded<bool> nothing(false);
+  const auto idle_for_a_second = [&] {
+    const double before = cpu_seconds();
+    nothing.lock().wait(Deadline::in(1s), [](bool it) { return it; });
+    return cpu_seconds() - before;
+  };
+  EXPECT_LT(idle_for_a_second(), 0.1) << "a thread that spins would have taken a second";
+  server_->set_fault({.kind = DoubleFault::Kind::silence, .command = "GET"});
+  std::promise<void> over;
+  client_->send(Command("GET", "k"), Deadline::in(2s), [&](Result<Value>&&) { over.set_value(); });
+  EXPECT_LT(idle_for_a_second(), 0.1) << "an answer is due, and does not come";
+  over.get_future().wait();
 }
 
 TEST_F(ClientTest, falls_back_to_resp2) {

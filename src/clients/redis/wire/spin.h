@@ -19,20 +19,31 @@
 
 namespace chaveiro::redis {
 
+// The core that it burns; tests hand in one of their own.
+struct ThisProcessor {
+  static SteadyTime now() { return std::chrono::steady_clock::now(); }
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+  static void yield() { ::sched_yield(); }
+};
+
 class Spin {
  public:
   explicit Spin(Micros max) : max_(max) {}
 
   // Until ready() says so (true), or until sleeping is the better idea (false).
-  template <class Ready>
-  bool until(Ready ready) {
+  template <class Ready, class Processor = ThisProcessor>
+  bool until(Ready ready, Processor&& processor = {}) {
     if (ready()) return true;
     if (max_ <= Micros::zero()) return false;
     if (skip_.load(std::memory_order_relaxed) > 0) {
       skip_.fetch_sub(1, std::memory_order_relaxed);
       return false;
     }
-    auto before = std::chrono::steady_clock::now();
+    auto before = processor.now();
     const auto end = before + max_;
     for (;;) {
       for (int round = 0; round < rounds_between_yields; ++round) {
@@ -43,10 +54,10 @@ class Spin {
           }
           return true;
         }
-        pause();
+        processor.pause();
       }
-      ::sched_yield();
-      const auto now = std::chrono::steady_clock::now();
+      processor.yield();
+      const auto now = processor.now();
       if (now - before > somebody_else_ran) return ready() || skip_next(1 << one_more(contended_));
       if (now >= end) return ready() || skip_next(1 << one_more(misses_));
       before = now;
@@ -58,11 +69,6 @@ class Spin {
   static constexpr Micros somebody_else_ran{20};  // a yield on a core of one's own takes less than one
   static constexpr int in_a_row_max = 8;
 
-  static void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-  }
   // Who runs on the core now and then shall not stop us for long, who wants it all the time shall.
   static int one_more(std::atomic<int>& times) {
     const int now = std::min(times.load(std::memory_order_relaxed) + 1, in_a_row_max);
