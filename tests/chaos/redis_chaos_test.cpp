@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 using tests::FaultProxy;
 using tests::RedisServer;
 using Time = std::chrono::steady_clock;
+// These run alone.
+constexpr double allowance = tests::sanitized ? std::chrono::duration<double>(tests::slack).count() : 0;
 
 enum class Data : std::uint8_t { stays, may_be_lost };
 
@@ -23,7 +25,7 @@ class Load {
   explicit Load(const std::string& url, Options options = {}) {
     options.reconnect_delay_max = 200ms;
     client_ = Client::create(parse_url(url, std::move(options)).value()).value();
-    EXPECT_TRUE(client_->wait_ready(Deadline::in(10s)));
+    EXPECT_TRUE(client_->wait_ready(Deadline::in(30s)));
     for (std::size_t t = 0; t < threads; ++t) {
       callers_.emplace_back([this, t](const std::stop_token& stop) {
         for (std::uint64_t n = 1; !stop.stop_requested(); ++n) one(t, n);
@@ -32,22 +34,26 @@ class Load {
   }
   ~Load() { callers_.clear(); }
 
-  // Works for so long.
+  // Goes on for so long, whatever becomes of it.
   void run(Micros time) { std::this_thread::sleep_for(time); }
-  // How long until every caller has succeeded once.
-  double recovers(Micros limit) {
-    const auto begin = Time::now();
+  // Goes on until every caller has been answered so often.
+  void succeed(std::uint64_t times) {
     const std::array before = succeeded();
     tests::wait_until(
-        "every caller is answered again",
+        "every caller is answered",
         [&] {
           const std::array now = succeeded();
           for (std::size_t t = 0; t < threads; ++t) {
-            if (now[t] < before[t] + 2) return false;
+            if (now[t] < before[t] + times) return false;
           }
           return true;
         },
-        std::chrono::ceil<std::chrono::milliseconds>(limit));
+        std::chrono::seconds{60});
+  }
+  // How long until every caller has succeeded again.
+  double recovers() {
+    const auto begin = Time::now();
+    succeed(2);
     return std::chrono::duration<double>(Time::now() - begin).count();
   }
 
@@ -57,7 +63,7 @@ class Load {
     for (std::size_t t = 0; t < threads; ++t) {
       const Caller& caller = callers_state_[t];
       done += caller.done, maybe += caller.maybe, failed += caller.failed;
-      const auto counted = as_optional_integer(client_->call(Command("GET", counter(t)), Deadline::in(5s)));
+      const auto counted = as_optional_integer(client_->call(Command("GET", counter(t)), Deadline::in(30s)));
       ASSERT_TRUE(counted) << what << ": " << counted.error().message;
       const auto count = static_cast<std::uint64_t>(counted->value_or(0));
       EXPECT_LE(count, caller.done + caller.maybe) << what << ": a write was made that was said to have failed";
@@ -66,11 +72,12 @@ class Load {
       }
     }
     EXPECT_EQ(wrong_.load(), 0U) << what << ": an answer of somebody else";
-    EXPECT_LT(overrun_us_.load(), 500'000) << what << ": a call hung past its deadline";
-    EXPECT_GT(done, 100U) << what;
+    EXPECT_LT(overrun_us_.load(), std::chrono::microseconds(tests::slack).count())
+        << what << ": a call hung past its deadline";
+    EXPECT_GT(done, 0U) << what;
     // A connection may just be greeting its server again, for as long as the dial time-out.
     tests::wait_until(
-        "nothing is in flight", [&] { return client_->figures().in_flight == 0; }, std::chrono::seconds(10));
+        "nothing is in flight", [&] { return client_->figures().in_flight == 0; }, std::chrono::seconds(60));
     std::printf(
         "%-28s recovered after %.3f s · %llu written, %llu maybe, %llu refused · longest past a deadline %.1f ms\n",
         what, recovery, static_cast<unsigned long long>(done), static_cast<unsigned long long>(maybe),
@@ -128,23 +135,23 @@ class Load {
 TEST(RedisChaos, kill_and_restart) {
   RedisServer server;
   Load load(server.url());
-  load.run(300ms);
+  load.succeed(50);
   server.kill();
   load.run(500ms);
   server.start();
-  const double recovery = load.recovers(5s);
-  EXPECT_LT(recovery, 1.0);
+  const double recovery = load.recovers();
+  EXPECT_LT(recovery, 1.0 + allowance);
   load.judge("kill -9 and restart", recovery, Data::may_be_lost);
 }
 
 TEST(RedisChaos, hanging_server) {
   RedisServer server;
   Load load(server.url());
-  load.run(300ms);
+  load.succeed(50);
   server.freeze();
   load.run(1s);
   server.thaw();
-  load.judge("SIGSTOP", load.recovers(5s));
+  load.judge("SIGSTOP", load.recovers());
 }
 
 TEST(RedisChaos, killed_connections) {
@@ -154,18 +161,18 @@ TEST(RedisChaos, killed_connections) {
     load.run(50ms);
     server.command({"CLIENT", "KILL", "TYPE", "normal"});
   }
-  load.judge("CLIENT KILL", load.recovers(5s));
+  load.judge("CLIENT KILL", load.recovers());
 }
 
 void bend_the_wire(const char* what, FaultProxy::Fault fault) {
   RedisServer server;
   FaultProxy proxy(server.port());
   Load load("redis://127.0.0.1:" + std::to_string(proxy.port()) + "/0");
-  load.run(200ms);
+  load.succeed(50);
   proxy.set_fault(fault);
   load.run(1s);
   proxy.set_fault(FaultProxy::Fault::none);
-  load.judge(what, load.recovers(10s));
+  load.judge(what, load.recovers());
 }
 
 TEST(RedisChaos, partition) { bend_the_wire("partition", FaultProxy::Fault::partition); }
@@ -177,7 +184,7 @@ TEST(RedisChaos, cut_answers) { bend_the_wire("cut answers", FaultProxy::Fault::
 TEST(RedisChaos, slow_script) {
   RedisServer server({.arguments = {"--busy-reply-threshold", "100"}});
   Load load(server.url());
-  load.run(200ms);
+  load.succeed(50);
   std::jthread slow([&] {
     server.command({"EVAL",
                     "local t = redis.call('TIME') repeat local n = redis.call('TIME') until n[1] * 1e6 + n[2] > t[1] * "
@@ -186,17 +193,17 @@ TEST(RedisChaos, slow_script) {
   });
   load.run(1s);
   slow.join();
-  load.judge("slow Lua", load.recovers(5s));
+  load.judge("slow Lua", load.recovers());
 }
 
 TEST(RedisChaos, full_memory) {
   RedisServer server;
   Load load(server.url());
-  load.run(200ms);
+  load.succeed(50);
   server.command({"CONFIG", "SET", "maxmemory", "1"});
   load.run(300ms);
   server.command({"CONFIG", "SET", "maxmemory", "0"});
-  load.judge("out of memory", load.recovers(5s));
+  load.judge("out of memory", load.recovers());
 }
 
 TEST(RedisChaos, changed_password) {
@@ -205,35 +212,35 @@ TEST(RedisChaos, changed_password) {
   Options options;
   options.current_credentials = [&] { return Credentials{.password = Secret(*password.lock())}; };
   Load load(server.url(), options);
-  load.run(200ms);
+  load.succeed(50);
   *password.lock() = "second";
   server.command({"CONFIG", "SET", "requirepass", "second"});
   tests::RespSocket admin(server.socket());
   admin.command({"AUTH", "second"});
   admin.command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
-  load.judge("password change", load.recovers(5s));
+  load.judge("password change", load.recovers());
 }
 
 TEST(RedisChaos, fail_over_by_sentinels) {
   tests::RedisSentinels sentinels;
   Load load(sentinels.url());
-  load.run(300ms);
+  load.succeed(50);
   sentinels.master().kill();
-  const double recovery = load.recovers(15s);
-  EXPECT_LT(recovery, 10.0);
+  const double recovery = load.recovers();
+  EXPECT_LT(recovery, 10.0 + allowance);
   load.judge("Sentinel fail-over", recovery, Data::may_be_lost);
 }
 
 TEST(RedisChaos, resharding_and_loss_of_a_node) {
   tests::RedisCluster cluster;
   Load load(cluster.url());
-  load.run(200ms);
+  load.succeed(50);
   cluster.move_slots(0, 300, 1);
-  const double moved = load.recovers(5s);
+  const double moved = load.recovers();
   load.run(200ms);
   cluster.nodes()[0].kill();
-  const double recovery = load.recovers(15s);
-  EXPECT_LT(recovery, 10.0);
+  const double recovery = load.recovers();
+  EXPECT_LT(recovery, 10.0 + allowance);
   std::printf("after 301 slots moved: %.3f s\n", moved);
   load.judge("cluster node lost", recovery, Data::may_be_lost);
 }

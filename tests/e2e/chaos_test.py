@@ -13,7 +13,7 @@ import unittest
 
 from harness import Platform
 
-ANSWER_TIME_MAX = 3.0  # seconds; a call to Redis has its own, shorter deadline
+ANSWER_TIME_MAX = 10.0  # seconds; a call to Redis has its own, far shorter deadline, and a machine may be slow
 
 
 class Wire:
@@ -179,9 +179,15 @@ class Chaos(unittest.TestCase):
         """How long it takes until look-ups are answered from there."""
         begun, before = time.monotonic(), self.hits(platform)[level]
         while self.hits(platform)[level] == before:
-            self.assertLess(time.monotonic() - begun, 20, f"nothing comes from {level}")
+            self.assertLess(time.monotonic() - begun, 60, f"nothing comes from {level}")
             time.sleep(0.02)
         return time.monotonic() - begun
+
+    def wait_for_answers(self, load, count):
+        begun = time.monotonic()
+        while load.answers < count:
+            self.assertLess(time.monotonic() - begun, 60, "look-ups are not answered")
+            time.sleep(0.02)
 
     def break_everything(self, environment, level):
         with Redis() as redis, Wire(redis.port) as wire:
@@ -208,8 +214,8 @@ class Chaos(unittest.TestCase):
                             time.sleep(0.2)
                         end()
                         time.sleep(0.3)
+                        self.wait_for_answers(load, before + 10)
                         self.assertEqual(load.faults, [], name)
-                        self.assertGreater(load.answers, before, name)
                         print(f"{name:17} {load.answers - before:5} look-ups, the slowest {load.slowest * 1000:.0f} ms")
                         load.slowest = max(slowest, load.slowest)
                     self.assertEqual(platform.rest("GET", "/ready").status, 200)

@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using tests::RedisServer;
 
-Deadline soon() { return Deadline::in(10s); }
+Deadline soon() { return Deadline::in(30s); }
 
 std::unique_ptr<Client> client_of(const std::string& url, Options options = {}) {
   auto read = parse_url(url, std::move(options));
@@ -78,7 +78,7 @@ TEST(RedisClient, reads_the_files_of_tls_again_for_each_new_connection) {
   trust(server.authority().ca_file);
   const auto client =
       client_of(server.url() + "?ca_file=" + trusted + "&cert_file=" + mine.cert_file + "&key_file=" + mine.key_file);
-  const auto answers = [&] { return client->call(Command("PING"), Deadline::in(200ms)).has_value(); };
+  const auto answers = [&] { return client->call(Command("PING"), Deadline::in(1s)).has_value(); };
   ASSERT_TRUE(client->call(Command("PING"), soon()));
   trust(stranger.ca_file);
   tests::wait_until("the server is not trusted any more", [&] { return !answers(); });
@@ -254,6 +254,26 @@ TEST(RedisClient, tells_a_full_memory_from_a_dead_server) {
   EXPECT_TRUE(client->check(Purpose::state, soon())->front().warnings.empty());
 }
 
+TEST(RedisClient, tells_at_the_start_which_commands_are_disabled) {
+  RedisServer server(
+      {.config = "rename-command SCAN \"\"\nrename-command PUBLISH \"\"\nmaxmemory-policy allkeys-lru\n"});
+  const auto reports = client_of(server.url())->check(Purpose::cache, soon());
+  ASSERT_TRUE(reports) << reports.error().message;
+  EXPECT_EQ(reports->front().warnings,
+            (std::vector<std::string>{"the command SCAN is disabled", "the command PUBLISH is disabled"}));
+  EXPECT_FALSE(reports->front().version.empty());
+}
+
+TEST(RedisClient, says_that_a_write_which_too_few_replicas_have_may_be_lost) {
+  RedisServer server;
+  const auto client = client_of(server.url() + "?wait_replicas=1");
+  const auto written = client->call(Command("SET", "k", "v"), soon());
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Code::maybe_applied);
+  EXPECT_EQ(written.error().reason, "NOTREPLICATED");
+  EXPECT_EQ(as_text(client->call(Command("GET", "k"), soon())).value_or(""), "v") << "reads wait for nobody";
+}
+
 TEST(RedisClient, is_back_within_a_second_of_a_restart) {
   RedisServer server;
   const auto client = client_of(server.url());
@@ -261,19 +281,21 @@ TEST(RedisClient, is_back_within_a_second_of_a_restart) {
   server.kill();
   server.start();
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_TRUE(client->wait_ready(soon()));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
+  EXPECT_TRUE(client->wait_ready(Deadline::in(60s)));
+  const auto took = std::chrono::steady_clock::now() - begin;
+  RecordProperty("recovery_ms", static_cast<int>(took / 1ms));
+  EXPECT_LT(took, 1s + tests::slack);
 }
 
 TEST(RedisClient, hangs_on_nothing_while_the_server_stands_still) {
   RedisServer server;
-  const auto client = client_of(server.url() + "?read_timeout=200ms");
+  const auto client = client_of(server.url() + "?read_timeout=60s");
   ASSERT_TRUE(client->call(Command("SET", "k", "v"), soon()));
   server.freeze();
   for (const char* name : {"GET", "INCR"}) {
     const auto begin = std::chrono::steady_clock::now();
     const auto answer = client->call(Command(name, "k"), Deadline::in(100ms));
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, 300ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 100ms + tests::slack);
     EXPECT_EQ(answer.error().code, name == std::string_view("GET") ? Code::deadline : Code::maybe_applied);
   }
   server.thaw();

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Deadline soon() { return Deadline::in(10s); }
+Deadline soon() { return Deadline::in(30s); }
 Deadline at_once() { return Deadline::in(-1us); }
 
 struct RedisLocks : testing::Test {
@@ -88,17 +88,17 @@ TEST_F(RedisLocks, answer_in_time_while_the_server_hangs) {
   server.freeze();
   const auto begin = clock.steady();
   EXPECT_FALSE(leases.take("job", 10s, at_once()));
-  EXPECT_LT(clock.steady() - begin, 2s);
+  EXPECT_LT(clock.steady() - begin, tests::slack);
   server.thaw();
 }
 
 TEST_F(RedisLocks, elect_one_leader_and_another_when_it_resigns_or_loses_its_lock) {
   Guarded<int> ended{0};
-  Election one({.name = "leader", .duration = 500ms, .on_change = [&](auto term) { *ended.lock() += term ? 0 : 1; }},
+  Election one({.name = "leader", .duration = 5s, .on_change = [&](auto term) { *ended.lock() += term ? 0 : 1; }},
                leases, clock, {});
   const auto first = one.wait_until_leader(soon());
   ASSERT_TRUE(first);
-  Election two({.name = "leader", .duration = 500ms, .on_change = {}}, leases, clock, {});
+  Election two({.name = "leader", .duration = 5s, .on_change = {}}, leases, clock, {});
   EXPECT_EQ(two.wait_until_leader(Deadline::in(100ms)).error().code, Code::deadline);
   EXPECT_EQ(two.term(), std::nullopt);
   ASSERT_TRUE(one.resign(soon()));
@@ -117,7 +117,7 @@ TEST_F(RedisLocks, end_the_term_of_a_leader_that_cannot_renew_it) {
   server.freeze();
   const auto begin = clock.steady();
   tests::wait_until("the term is over", [&] { return !one.term(); });
-  EXPECT_LT(clock.steady() - begin, 2s);
+  EXPECT_LT(clock.steady() - begin, 500ms + tests::slack);
   server.thaw();
   EXPECT_TRUE(one.wait_until_leader(soon()));
 }

@@ -33,10 +33,10 @@ class RedisLimits : public ::testing::Test {
   RedisLimits() {
     auto options = redis::parse_url(server_->url());
     client_ = *redis::Client::create(std::move(*options));
-    EXPECT_TRUE(client_->wait_ready(Deadline::in(10s)));
+    EXPECT_TRUE(client_->wait_ready(Deadline::in(30s)));
     EXPECT_TRUE(client_->call(redis::Command("FLUSHALL"), Deadline::in(5s)));
   }
-  static Deadline soon() { return Deadline::in(5s); }
+  static Deadline soon() { return Deadline::in(30s); }
 
   static inline tests::RedisServer* server_ = nullptr;
   std::unique_ptr<redis::Client> client_;
@@ -253,7 +253,7 @@ TEST_F(RedisLimits, official_buckets_are_never_passed_by_while_the_server_is_awa
   tests::RedisServer own;
   auto options = redis::parse_url(own.url());
   auto client = *redis::Client::create(std::move(*options));
-  ASSERT_TRUE(client->wait_ready(Deadline::in(10s)));
+  ASSERT_TRUE(client->wait_ready(Deadline::in(30s)));
   redis::OfficialStore store({}, *client, clock_);
   Registry metrics;
   OfficialLimits limits({.category = Category::d}, store, HmacKey("names"), clock_, Logger(), metrics);
@@ -268,7 +268,7 @@ TEST_F(RedisLimits, official_buckets_are_never_passed_by_while_the_server_is_awa
 TEST_F(RedisLimits, nobody_hangs_on_a_server_that_stands_still) {
   tests::RedisServer own;
   auto client = *redis::Client::create(*redis::parse_url(own.url()));
-  ASSERT_TRUE(client->wait_ready(Deadline::in(10s)));
+  ASSERT_TRUE(client->wait_ready(Deadline::in(30s)));
   redis::LimitsStore store({}, *client, clock_);
   redis::OfficialStore policies({}, *client, clock_);
   Registry metrics;
@@ -279,11 +279,10 @@ TEST_F(RedisLimits, nobody_hangs_on_a_server_that_stands_still) {
   Limiter limiter({.nodes_max = 4, .store_is_far = true}, store, rules, clock_, metrics);
   own.freeze();
   const auto began = std::chrono::steady_clock::now();
-  EXPECT_TRUE(limiter.ask({{"ip", "x"}}, 1, soon()).allowed) << "its share";
-  EXPECT_FALSE(limiter.ask({{"ispb", "1"}}, 1, soon()).allowed);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+  EXPECT_TRUE(limiter.ask({{"ip", "x"}}, 1, Deadline::in(60s)).allowed) << "its share";
+  EXPECT_FALSE(limiter.ask({{"ispb", "1"}}, 1, Deadline::in(60s)).allowed);
   EXPECT_FALSE(official.reserve({.call = {"createEntry"}, .participant = "1"}, Deadline::in(300ms)));
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s + tests::slack);
   own.thaw();
 }
 
@@ -300,7 +299,7 @@ TEST_F(RedisLimits, need_no_more_than_the_smallest_access_list) {
   ASSERT_GT(words.size(), 4U);
   ASSERT_FALSE(own.command(words).is_error()) << own.command(words).text;
   auto client = *redis::Client::create(*redis::parse_url("redis://chaveiro_state:PASSWORD@" + own.address()));
-  ASSERT_TRUE(client->wait_ready(Deadline::in(10s)));
+  ASSERT_TRUE(client->wait_ready(Deadline::in(30s)));
   EXPECT_EQ(client->call(redis::Command("GET", "other"), soon()).error().code, Code::forbidden);
 
   Registry metrics;

@@ -19,7 +19,7 @@ const std::vector<OfficialAsk> asks{{"user", {2, 24h, 100, limits::Refill::whole
 const std::vector<OfficialCharge> found{{1, false, {}, 1}, {1, false, {}, 1}};
 const std::vector<OfficialCharge> not_found{{20, false, {}, 0}, {3, false, {}, 0}};
 
-Deadline soon() { return Deadline::in(10s); }
+Deadline soon() { return Deadline::in(30s); }
 
 class PoliciesFailOver : public ::testing::Test {
  protected:
@@ -125,7 +125,7 @@ TEST_F(PoliciesFailOver, what_a_replica_had_received_is_not_charged_twice) {
   });
   master.kill();
   hear_of_it();
-  ASSERT_TRUE(reapply_->run_once(Deadline::in(20s)));
+  ASSERT_TRUE(reapply_->run_once(Deadline::in(60s)));
   EXPECT_EQ(balance_and_held(0), std::pair(79L, 20L));
   EXPECT_EQ(balance_and_held(1), std::pair(46L, 3L));
   settle(open, not_found);

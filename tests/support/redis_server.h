@@ -24,6 +24,15 @@ std::uint16_t free_port();
 void wait_until(const std::string& what, const std::function<bool()>& is_so,
                 std::chrono::milliseconds limit = std::chrono::seconds{20});
 
+// What a test grants the machine on top of the bound that it shows: threads are woken late where others work too, and under a sanitizer
+// everything takes several times as long.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+inline constexpr std::chrono::seconds slack{sanitized ? 10 : 2};
+
 struct RedisServerOptions {
   std::string program = "redis-server";  // or valkey-server
   bool tls = false;                      // and only TLS, by certificates of an authority of its own
