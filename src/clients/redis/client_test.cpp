@@ -102,6 +102,20 @@ TEST_F(ClientTest, frees_the_caller_at_its_deadline_and_drops_the_late_answer) {
   EXPECT_EQ(next.value_or(""), "mine");
 }
 
+TEST_F(ClientTest, ends_a_callback_at_its_deadline_and_does_not_ask_again) {
+  for (const std::string_view name : {"GET", "INCR"}) {
+    server_->set_fault({.kind = DoubleFault::Kind::silence, .command = std::string(name)});
+    std::promise<Code> code;
+    const auto begin = std::chrono::steady_clock::now();
+    client_->send(Command(name, "k"), Deadline::in(100ms),
+                  [&](Result<Value>&& reply) { code.set_value(reply ? Code::internal : reply.error().code); });
+    EXPECT_EQ(code.get_future().get(), name == "GET" ? Code::deadline : Code::maybe_applied);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s) << "sooner than the silence is noticed";
+    EXPECT_EQ(server_->calls(name), 1U);
+    connect({});
+  }
+}
+
 TEST_F(ClientTest, says_maybe_applied_for_a_write_whose_answer_is_late) {
   server_->set_fault({.kind = DoubleFault::Kind::delay, .command = "SET", .times = 1, .delay = 200ms});
   EXPECT_EQ(client_->call(Command("SET", "k", "v"), Deadline::in(20ms)).error().code, Code::maybe_applied);

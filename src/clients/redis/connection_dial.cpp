@@ -301,6 +301,7 @@ SteadyTime Connection::on_tick(SteadyTime now) {
     dial_next();
   }
   std::vector<Lost> late;
+  std::vector<Lost> refused;
   std::vector<Request> ping;
   std::optional<Error> why;
   SteadyTime next = now + std::chrono::milliseconds{100};
@@ -316,8 +317,7 @@ SteadyTime Connection::on_tick(SteadyTime now) {
       if (request.done && request.deadline <= now) {
         late.push_back({std::move(request), false});
       } else if (!patient && shared->phase != Phase::ready) {
-        late.push_back({std::move(request), false});
-        late.back().request.deadline = SteadyTime::max();
+        refused.push_back({std::move(request), false});
       } else {
         if (request.done) next = std::min(next, request.deadline);
         stay.push_back(std::move(request));
@@ -341,20 +341,14 @@ SteadyTime Connection::on_tick(SteadyTime now) {
         request.pinned = true;
         request.done = [](Result<Value>&&) {};
         ping.push_back(std::move(request));
-        how = admit(shared, ping, late);
+        how = admit(shared, ping, refused);
       }
     }
     shared->next_tick = next;
   }
   start_write(how);
-  for (Lost& lost : late) {
-    const bool expired = lost.request.deadline <= now;
-    owner_.on_lost(*this, std::move(lost.request),
-                   expired
-                       ? fail(Code::deadline, "DeadlineExceeded", "Redis: no answer in time")
-                       : fail(Code::unavailable, "NotConnected", "Redis: no connection to " + to_string(endpoint())),
-                   lost.sent);
-  }
+  refuse(late, fail(Code::deadline, "DeadlineExceeded", "Redis: no answer in time"));
+  refuse(refused, fail(Code::unavailable, "NotConnected", "Redis: no connection to " + to_string(endpoint())));
   return next;
 }
 

@@ -113,8 +113,10 @@ void Session::expire(SteadyTime now, std::vector<Lost>& out) {
     }
     Request given;
     given.command = pending.request.command;
+    given.deadline = pending.request.deadline;
     given.done = std::move(pending.request.done);
     given.began = pending.request.began;
+    given.pinned = pending.request.pinned;
     // Its bytes are in the stream and will reach the server if the connection lives.
     out.push_back({std::move(given), true});
   }

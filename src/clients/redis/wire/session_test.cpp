@@ -103,6 +103,7 @@ TEST(Session, gives_back_what_is_late_and_drops_its_answer) {
   session.expire(at(10ms), late);
   ASSERT_EQ(late.size(), 1U);
   EXPECT_EQ(late[0].request.command.part(1), "a");
+  EXPECT_EQ(late[0].request.deadline, at(10ms)) << "by that it is known to be late, and not lost";
   Answered answered;
   ASSERT_TRUE(session.on_reply(Value::of_text("late"), answered));
   EXPECT_FALSE(answered.request->finish(std::move(answered.value)));
