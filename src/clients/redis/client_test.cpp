@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Deadline soon() { return Deadline::in(5s); }
+Deadline soon() { return Deadline::in(30s); }
 
 class ClientTest : public testing::Test {
  protected:
@@ -75,7 +75,7 @@ TEST_F(ClientTest, answers_callbacks_in_order_for_one_key) {
       if (seen.size() == count) all.set_value();
     });
   }
-  ASSERT_EQ(all.get_future().wait_for(5s), std::future_status::ready);
+  ASSERT_EQ(all.get_future().wait_for(30s), std::future_status::ready);
   for (int i = 0; i < count; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i + 1);
 }
 
@@ -93,10 +93,10 @@ TEST_F(ClientTest, keeps_a_pipeline_in_order_with_errors_in_their_places) {
 
 TEST_F(ClientTest, frees_the_caller_at_its_deadline_and_drops_the_late_answer) {
   ASSERT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
-  server_->set_fault({.kind = DoubleFault::Kind::delay, .command = "GET", .times = 1, .delay = 200ms});
+  server_->set_fault({.kind = DoubleFault::Kind::delay, .command = "GET", .times = 1, .delay = 1s});
   const auto begin = std::chrono::steady_clock::now();
   const auto late = client_->call(Command("GET", "k"), Deadline::in(30ms));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 150ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 900ms);
   EXPECT_EQ(late.error().code, Code::deadline);
   const auto next = as_text(client_->call(Command("ECHO", "mine"), soon()));
   EXPECT_EQ(next.value_or(""), "mine");
@@ -104,6 +104,7 @@ TEST_F(ClientTest, frees_the_caller_at_its_deadline_and_drops_the_late_answer) {
 
 TEST_F(ClientTest, ends_a_callback_at_its_deadline_and_does_not_ask_again) {
   for (const std::string_view name : {"GET", "INCR"}) {
+    ASSERT_TRUE(client_->call(Command(name, "k"), soon()));
     server_->set_fault({.kind = DoubleFault::Kind::silence, .command = std::string(name)});
     std::promise<Code> code;
     const auto begin = std::chrono::steady_clock::now();
@@ -111,14 +112,15 @@ TEST_F(ClientTest, ends_a_callback_at_its_deadline_and_does_not_ask_again) {
                   [&](Result<Value>&& reply) { code.set_value(reply ? Code::internal : reply.error().code); });
     EXPECT_EQ(code.get_future().get(), name == "GET" ? Code::deadline : Code::maybe_applied);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s) << "sooner than the silence is noticed";
-    EXPECT_EQ(server_->calls(name), 1U);
+    EXPECT_EQ(server_->calls(name), 2U);
     connect({});
   }
 }
 
 TEST_F(ClientTest, says_maybe_applied_for_a_write_whose_answer_is_late) {
-  server_->set_fault({.kind = DoubleFault::Kind::delay, .command = "SET", .times = 1, .delay = 200ms});
-  EXPECT_EQ(client_->call(Command("SET", "k", "v"), Deadline::in(20ms)).error().code, Code::maybe_applied);
+  ASSERT_TRUE(client_->call(Command("SET", "k", "v"), soon()));
+  server_->set_fault({.kind = DoubleFault::Kind::silence, .command = "SET"});
+  EXPECT_EQ(client_->call(Command("SET", "k", "v"), Deadline::in(50ms)).error().code, Code::maybe_applied);
 }
 
 TEST_F(ClientTest, never_repeats_a_write_whose_connection_was_lost) {
@@ -181,7 +183,7 @@ TEST_F(ClientTest, dials_again_when_a_greeting_breaks) {
        {Kind::cut, Kind::garbage, Kind::halve, Kind::silence, Kind::close_before, Kind::close_after}) {
     for (const char* command : {"HELLO", "CLIENT"}) {
       server_->set_fault({.kind = kind, .command = command, .times = 2, .delay = 1ms, .text = "?\xff nonsense\r\n"});
-      connect({.dial_timeout = 50ms, .reconnect_delay_min = 1ms});
+      connect({.dial_timeout = 200ms, .reconnect_delay_min = 1ms});
       EXPECT_TRUE(client_->call(Command("SET", "k", "v").idempotent(), soon())) << static_cast<int>(kind) << command;
       EXPECT_EQ(client_->figures().in_flight, 0U);
     }
@@ -210,10 +212,10 @@ TEST_F(ClientTest, hears_the_answer_to_a_callback_behind_a_blocking_call) {
 TEST_F(ClientTest, refuses_at_once_when_the_server_has_been_away_for_long) {
   ASSERT_TRUE(client_->call(Command("PING"), soon()));
   server_->hang_up();
-  EXPECT_EQ(client_->call(Command("GET", "k"), Deadline::in(3s)).error().code, Code::unavailable);
+  EXPECT_EQ(client_->call(Command("GET", "k"), soon()).error().code, Code::unavailable);
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(client_->call(Command("GET", "k"), Deadline::in(3s)).error().code, Code::unavailable);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 300ms);
+  EXPECT_EQ(client_->call(Command("GET", "k"), soon()).error().code, Code::unavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 900ms) << "it waited for the connection no more";
   server_->listen();
   EXPECT_TRUE(client_->wait_ready(soon()));
 }
