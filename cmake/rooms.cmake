@@ -167,7 +167,8 @@ if(CHAVEIRO_TESTS)
   chaveiro_test(redis_policies_failover_test SOURCES tests/integration/redis_policies_failover_test.cpp
                 LIBS chaveiro_clients_redis tests_support)
   # The same once more on Valkey 8 (./dev setup test brings it). Without it they fail.
-  foreach(test tests_support redis_tier_contract redis_client redis_invalidation redis_tracking redis_leases redis_limits)
+  foreach(test tests_support redis_tier_contract redis_client redis_invalidation redis_tracking redis_leases redis_limits
+               redis_limits_cluster)
     add_test(NAME valkey.${test} COMMAND ${test}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(valkey.${test} PROPERTIES TIMEOUT 300 LABELS valkey ENVIRONMENT CHAVEIRO_REDIS_PROGRAM=valkey-server
                          ENVIRONMENT_MODIFICATION PATH=path_list_append:${CMAKE_SOURCE_DIR}/.cache/tools/bin)
