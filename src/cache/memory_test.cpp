@@ -108,6 +108,20 @@ TEST(Memory, stays_below_its_bytes_whatever_the_sizes) {
   EXPECT_GT(cache.stats().evicted, 0U);
 }
 
+TEST(Memory, stays_below_its_bytes_while_its_index_grows) {
+  ManualClock clock;
+  constexpr std::size_t bound = 3 << 20;
+  Memory<std::uint64_t, std::uint64_t> cache({.bytes = bound, .shards = 1, .seed = 11}, clock);
+  Validated at_end(cache);
+  std::size_t most = 0;
+  for (std::uint64_t i = 0; i < 120'000; ++i) {
+    cache.put(i, i);
+    if (i % 8 == 0) most = std::max(most, cache.stats().bytes);
+  }
+  EXPECT_LE(most, bound);
+  EXPECT_GT(cache.stats().payload, bound / 3);
+}
+
 TEST(Memory, refuses_what_is_larger_than_its_biggest_value_and_forgets_the_old_one) {
   ManualClock clock;
   Memory<std::string, std::string> cache({.bytes = 1 << 20}, clock);

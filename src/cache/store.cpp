@@ -149,6 +149,11 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
     if (entries_ < large) offer(ref, worth(*entry, flags));
   }
   if (item.ttl != 0) schedule(ref);
+  // Index or ghosts have grown: whole pages go for that, but not while readers hold back what left before.
+  if (over(0)) [[unlikely]] {
+    reclaim(true);
+    while (over(0) && limbo_.empty() && evict_page(writer)) reclaim(true);
+  }
   return before != 0 ? Stored::replaced : Stored::fresh;
 }
 
