@@ -92,7 +92,7 @@ if(CHAVEIRO_TESTS)
   set_target_properties(event_broker_kill_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_dependencies(event_broker_kill_test event_kill_child)
   add_test(NAME event_broker_kill_test COMMAND event_broker_kill_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(event_broker_kill_test PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 900 LABELS slow RUN_SERIAL TRUE
+  set_tests_properties(event_broker_kill_test PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 1500 LABELS slow RUN_SERIAL TRUE
                        DEPENDS pulsar_bad_days_test
                        ENVIRONMENT "EVENT_BROKER_KILLS=1;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url;${event_kill_folder}")
   # The program again, over the broker. The long form: EVENT_KILLS=50.

@@ -33,7 +33,7 @@ int kills() {
 }
 
 // Until every program is at its step, and until all have drained.
-constexpr auto step_time_max = 180s, drain_time_max = 300s;
+constexpr auto step_time_max = 400s, drain_time_max = 400s;
 
 // A program that stands still at its step again and again.
 class Standing {

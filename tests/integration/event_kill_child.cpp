@@ -204,7 +204,7 @@ struct Child {
     Bus& bus = kill_bus.bus();
     at("creating topics");
     for (const std::string_view topic : our_topics)
-      if (const auto made = bus.create_topic(std::string(topic), {.partitions = 2}, soon()); !made)
+      if (const auto made = bus.create_topic(std::string(topic), {.partitions = 2}, patient()); !made)
         return ended(3, made.error());
     Relay relay({.round_max = 50, .failpoint = at_step()}, *store.outbox(), bus, nullptr, Logger{});
     Handlers handlers;
