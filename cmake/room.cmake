@@ -1,9 +1,12 @@
-# chaveiro_room(NAME DIR DEPS… LIBS…): one static library from DIR/*.cpp, one test program from DIR/*_test.cpp.
+include(cmake/precompiled.cmake)
+
+# chaveiro_room(NAME DIR DEPS… LIBS… [PRECOMPILED header…]): one static library from DIR/*.cpp, one test program from DIR/*_test.cpp.
 #
 # DEPS are rooms that its public headers may include (the arrows themselves are checked by `./dev check`); LIBS are outside
-# libraries that only its own .cpp files see. A room whose DIR holds no source yet is a header-only library.
+# libraries that only its own .cpp files see; PRECOMPILED are dear outside
+# headers that all of them read (precompiled.cmake). A room whose DIR holds no source yet is a header-only library.
 function(chaveiro_room NAME)
-  cmake_parse_arguments(ROOM "" "DIR" "DEPS;LIBS;PUBLIC_LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "DIR" "DEPS;LIBS;PUBLIC_LIBS;TEST_LIBS;PRECOMPILED" ${ARGN})
   if(NOT ROOM_DIR)
     set(ROOM_DIR src/${NAME})
   endif()
@@ -17,6 +20,7 @@ function(chaveiro_room NAME)
     target_include_directories(chaveiro_${NAME} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include/chaveiro>)
     target_link_libraries(chaveiro_${NAME} PUBLIC ${ROOM_DEPS} ${ROOM_PUBLIC_LIBS} PRIVATE ${ROOM_LIBS})
     target_compile_options(chaveiro_${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
+    chaveiro_precompile(chaveiro_${NAME} LIBRARY ${ROOM_PRECOMPILED})
   else()
     add_library(chaveiro_${NAME} INTERFACE)
     target_include_directories(chaveiro_${NAME} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -47,6 +51,7 @@ function(chaveiro_test NAME)
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest_main)
   target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
+  chaveiro_precompile(${NAME} PROGRAM)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
                        PROPERTIES TIMEOUT ${T_TIMEOUT} RUN_SERIAL ${serial} ${environment} LABELS "${T_LABELS}")
@@ -93,6 +98,7 @@ function(chaveiro_postgres_test NAME)
   target_link_libraries(${NAME} PRIVATE chaveiro_clients_postgres tests_support_postgres ${T_LIBS} GTest::gmock GTest::gtest_main)
   target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
+  chaveiro_precompile(${NAME} PROGRAM)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${NAME} PROPERTIES TIMEOUT 600 LABELS "${T_LABELS}")
@@ -114,6 +120,7 @@ function(chaveiro_pulsar_test NAME)
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} GTest::gmock GTest::gtest_main)
   target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${NAME} PRIVATE ${CHAVEIRO_WARNINGS})
+  chaveiro_precompile(${NAME} PROGRAM)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${NAME} PROPERTIES FIXTURES_REQUIRED pulsar TIMEOUT 900 ENVIRONMENT PULSAR_AT=${folder}/url)

@@ -189,7 +189,8 @@ endif()
 
 if(CHAVEIRO_GRPC)
   include(cmake/proto.cmake)
-  chaveiro_room(api_grpc DIR src/api/grpc DEPS api net LIBS chaveiro_proto gRPC::grpc++ gRPC::grpc++_reflection)
+  chaveiro_room(api_grpc DIR src/api/grpc DEPS api net LIBS chaveiro_proto gRPC::grpc++ gRPC::grpc++_reflection
+                PRECOMPILED <grpcpp/grpcpp.h> <dict/core/v1/core.grpc.pb.h> <dict/admin/v1/admin.grpc.pb.h>)
 endif()
 
 # The only room that knows everybody: settings, wiring, commands.

@@ -8,10 +8,12 @@ set(CHAVEIRO_SANITIZE "" CACHE STRING "sanitizers, e.g. address,undefined or thr
 # The program lies at the top of its build folder; tests and benchmarks in folders of their own (room.cmake, bench.cmake).
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 
-# With the checkout as base folder the compiler's cache serves every checkout and every preset with the same flags.
+# With the checkout as base folder the compiler's cache serves every checkout and every preset with the same flags. It trusts a
+# precompiled header only if told that nothing in it depends on the date or on macros given later.
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 find_program(MOLD mold)
 if(MOLD)
