@@ -176,7 +176,7 @@ class MemoryCore {
   std::array<Store*, 1 << Store::shard_bits_max> direct_{};
   HashSeed seed_;
   alignas(64) std::atomic<std::uint32_t> tick_{0};
-  alignas(64) ReuseModel model_;
+  ReuseModel model_;
   std::vector<std::unique_ptr<Store>> shards_;
   MemoryOptions options_;
   const Clock& clock_;
