@@ -5,7 +5,7 @@
 # code for a program apart). With HEADERS, which only dear ones are worth, it has one of its own, with these as well.
 option(CHAVEIRO_PRECOMPILE "parse the standard library's headers once" OFF)
 
-set(precompiled_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque> <filesystem>
+set(precompiled_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque>
     <functional> <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread> <unordered_map> <utility> <variant>
     <vector>)
 
