@@ -96,10 +96,13 @@ Result<std::vector<api::TailedEvent>> EventAdmin::tail(const dir::Context& conte
   options.durable = false;
   TRY(const auto subscription, events->subscribe(std::move(options), context.deadline));
   if (from) TRY_VOID(subscription->seek(*from, context.deadline));
+  // What is known to lie there is waited for: a broker that is busy sends its first message late.
+  const auto lag = subscription->lag(context.deadline);
+  const std::uint64_t known = lag ? lag->messages : 1;
   std::vector<api::TailedEvent> found;
   while (found.size() < limit) {
-    TRY(const auto some,
-        subscription->receive(limit - found.size(), context.deadline.capped(std::chrono::milliseconds{50})));
+    const Micros patience = found.size() < known ? Micros{std::chrono::seconds{5}} : std::chrono::milliseconds{50};
+    TRY(const auto some, subscription->receive(limit - found.size(), context.deadline.capped(patience)));
     if (some.empty()) break;
     for (const ev::Received& one : some)
       found.push_back({one.delivery.id, one.published_at, one.message.key,
