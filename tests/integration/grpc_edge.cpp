@@ -141,7 +141,13 @@ void GrpcEdge::start(api::grpc::ServerOptions options) {
       options, {chain, directory, portabilities, page_tokens, *pool, health, &played_admin, {}, clock});
   ASSERT_TRUE(started) << started.error().message;
   server = std::move(*started);
-  channel = ::grpc::CreateChannel(address(), ::grpc::InsecureChannelCredentials());
+  connect();
+}
+
+void GrpcEdge::connect() {
+  ::grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  channel = ::grpc::CreateCustomChannel(address(), ::grpc::InsecureChannelCredentials(), arguments);
   stub = core::CoreDictService::NewStub(channel);
 }
 

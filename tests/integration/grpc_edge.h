@@ -132,6 +132,8 @@ struct GrpcEdge : testing::Test {
   ~GrpcEdge() override;
   // Starts the server (again) with other options.
   void start(api::grpc::ServerOptions options = {});
+  // A connection of its own to the server that runs, shared with no earlier channel.
+  void connect();
   std::string address() const { return "127.0.0.1:" + std::to_string(server->port()); }
 
   std::string token(std::initializer_list<directory::Role> roles, const std::string& ispb = bank_a,
