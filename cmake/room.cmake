@@ -3,8 +3,8 @@ include(cmake/precompiled.cmake)
 # chaveiro_room(NAME DIR DEPS… LIBS… [PRECOMPILED header…]): one static library from DIR/*.cpp, one test program from DIR/*_test.cpp.
 #
 # DEPS are rooms that its public headers may include (the arrows themselves are checked by `./dev check`); LIBS are outside
-# libraries that only its own .cpp files see; PRECOMPILED are dear outside
-# headers that all of them read (precompiled.cmake). A room whose DIR holds no source yet is a header-only library.
+# libraries that only its own .cpp files see; PRECOMPILED are dear outside headers that all of them read (precompiled.cmake). A room
+# whose DIR holds no source yet is a header-only library.
 function(chaveiro_room NAME)
   cmake_parse_arguments(ROOM "" "DIR" "DEPS;LIBS;PUBLIC_LIBS;TEST_LIBS;PRECOMPILED" ${ARGN})
   if(NOT ROOM_DIR)

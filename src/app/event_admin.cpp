@@ -97,7 +97,7 @@ Result<std::vector<api::TailedEvent>> EventAdmin::tail(const dir::Context& conte
   TRY(const auto subscription, events->subscribe(std::move(options), context.deadline));
   if (from) TRY_VOID(subscription->seek(*from, context.deadline));
   // What is known to lie there is waited for: a broker that is busy sends its first message late.
-  const auto lag = subscription->lag(context.deadline);
+  const auto lag = subscription->lag(context.deadline.capped(std::chrono::seconds{5}));
   const std::uint64_t known = lag ? lag->messages : 1;
   std::vector<api::TailedEvent> found;
   while (found.size() < limit) {

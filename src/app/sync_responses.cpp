@@ -6,6 +6,8 @@ namespace chaveiro::app {
 
 namespace ev = events;
 
+constexpr std::chrono::hours clock_skew_max{1};  // between the registry's clock and ours
+
 ev::Handler sync_response_handler(vsync::SyncAnswers& answers, std::vector<directory::Ispb> served) {
   return [&answers, served = std::move(served)](const ev::DomainEvent& event, const ev::Mark& mark,
                                                 Deadline deadline) -> Result<ev::Effect> {
@@ -13,6 +15,9 @@ ev::Handler sync_response_handler(vsync::SyncAnswers& answers, std::vector<direc
     if (std::find(served.begin(), served.end(), answer.participant) == served.end())
       return fail(Code::forbidden, "ParticipantNotServed",
                   "the response is about a participant that is not served here");
+    // One of a time to come would keep every later answer out.
+    if (answer.verified_at > mark.at + clock_skew_max)
+      return fail_field("data.verified_at", "lies in the future: " + to_rfc3339(answer.verified_at));
     TRY_VOID(answers.keep(answer, mark, deadline));
     return ev::Effect::marked;
   };

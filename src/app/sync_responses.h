@@ -4,7 +4,7 @@
 // with the mark of its event (vsync/sync_answers.h) and shown as metrics.
 //
 // Threads: any.
-// Errors:  invalid (a field of the event), forbidden (a participant that is not served here), those of the store.
+// Errors:  invalid (a field of the event; a comparison later than an hour from now), forbidden (a participant that is not served here), those of the store.
 #pragma once
 
 #include <vector>

@@ -151,6 +151,26 @@ TEST(SyncResponses, about_a_participant_of_others_are_refused) {
   EXPECT_TRUE(answers.last(Deadline::never()).value().empty());
 }
 
+TEST(SyncResponses, of_a_time_to_come_are_refused) {
+  WatchedAnswers answers;
+  const events::Handler handler = sync_response_handler(answers, {bank_a});
+  const UtcTime now{std::chrono::seconds{1'800'000'000}};
+  const auto handled = [&](UtcTime verified_at) {
+    const events::DomainEvent event{.event_id = uuid_v4(),
+                                    .event_type = "VSYNCResponse",
+                                    .timestamp = verified_at,
+                                    .data = R"({"participant":")" + to_string(bank_a) +
+                                            R"(","key_type":"PHONE","result":"OK","vsync":")" + std::string(64, '5') +
+                                            "\"}"};
+    return handler(event, events::mark_of("answers", event, now), Deadline::never());
+  };
+  const auto refused = handled(now + std::chrono::minutes{61});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().violations.at(0).field, "data.verified_at");
+  EXPECT_TRUE(answers.last(Deadline::never()).value().empty());
+  EXPECT_TRUE(handled(now + std::chrono::minutes{59})) << "clocks differ";
+}
+
 // Takes payment orders and tells of them.
 struct ToldOrders final : api::LimitsPort {
   struct Order {

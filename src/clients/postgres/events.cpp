@@ -21,12 +21,6 @@ const std::string& mark_sql(const Mark& mark) {
       "INSERT INTO inbox_ids (" + inbox_ids_table.list() + ") VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
   return mark.version == 0 ? by_id : by_version;
 }
-Params mark_params(const Mark& mark) {
-  Params params;
-  params.add(mark.subscription);
-  mark.version == 0 ? params.add(mark.event_id).add(mark.at) : params.add(mark.aggregate_id).add(mark.version);
-  return params;
-}
 
 }  // namespace
 
@@ -96,8 +90,10 @@ Result<Inbox::Standing> StoredEvents::standing(const std::string& subscription, 
 }
 
 Result<bool> StoredEvents::mark(const Mark& mark, Deadline deadline) {
+  Params params;
+  add(params, mark);
   TRY(const Pool::Lease connection, pool_.borrow(deadline));
-  TRY(const Rows rows, connection->run_as(ispbs_, mark_sql(mark), mark_params(mark), deadline));
+  TRY(const Rows rows, connection->run_as(ispbs_, mark_sql(mark), params, deadline));
   return rows.affected() == 1;
 }
 
@@ -116,9 +112,9 @@ Result<bool> StoredSyncAnswers::keep(const vsync::SyncAnswer& answer, const Mark
                                      "vsync = excluded.vsync, verified_at = excluded.verified_at WHERE "
                                      "excluded.verified_at >= sync_answers.verified_at) "
                                      "SELECT count(*) FROM mark";
-  Params params = mark_params(mark);
-  params.add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
-  params.add(ByteView(answer.vsync)).add(answer.verified_at);
+  Params params;
+  add(params, mark);
+  add(params, answer);
   TRY(const Pool::Lease connection, pool_.borrow(deadline));
   TRY(const Rows rows,
       connection->run_as(ispbs_, "WITH mark AS (" + mark_sql(mark) + " RETURNING 1)" + keeping, params, deadline));

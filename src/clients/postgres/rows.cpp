@@ -256,16 +256,6 @@ void add(Columns& columns, const Ispb& ispb, const events::OutboxEvent& event) {
   columns.add(as_bytes(event.message.body)).add(as_bytes(headers)).add(event.message.event_time);
 }
 
-void add(Columns& columns, const vsync::SyncAnswer& answer) {
-  columns.add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
-  columns.add(ByteView(answer.vsync)).add(answer.verified_at);
-}
-
-void add(Columns& columns, const events::Mark& mark) {
-  columns.add(mark.subscription);
-  mark.version == 0 ? columns.add(mark.event_id).add(mark.at) : columns.add(mark.aggregate_id).add(mark.version);
-}
-
 void add(Columns& columns, const AuditRecord& record, std::uint64_t place) {
   columns.add(record.sequence * positions_per_commit + place).add(record.writer).add(std::int64_t{record.month});
   columns.add(record.number).add(record.at).add(record.ispb.view()).add(record.actor).add(record.correlation_id);

@@ -46,9 +46,18 @@ void add(Columns& columns, const directory::Claim& claim);
 void add(Columns& columns, const directory::Ispb& ispb, const directory::StoredRequest& request);
 void add(Columns& columns, const directory::AuditRecord& record, std::uint64_t place);
 void add(Columns& columns, const directory::Ispb& ispb, const events::OutboxEvent& event);
-void add(Columns& columns, const vsync::SyncAnswer& answer);
+// As Columns, and as the Params of a statement.
+template <class Values>
+void add(Values& values, const vsync::SyncAnswer& answer) {
+  values.add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
+  values.add(ByteView(answer.vsync)).add(answer.verified_at);
+}
 // Into inbox_ids where its version is 0, else into inbox_versions.
-void add(Columns& columns, const events::Mark& mark);
+template <class Values>
+void add(Values& values, const events::Mark& mark) {
+  values.add(mark.subscription);
+  mark.version == 0 ? values.add(mark.event_id).add(mark.at) : values.add(mark.aggregate_id).add(mark.version);
+}
 
 Result<directory::Account> read_account(Row row);
 Result<directory::Entry> read_entry(Row row);

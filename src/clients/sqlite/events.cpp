@@ -96,23 +96,21 @@ Result<std::uint64_t> StoredEvents::forget_ids(UtcTime before, Deadline deadline
 }
 
 Result<bool> StoredSyncAnswers::keep(const vsync::SyncAnswer& answer, const Mark& mark, Deadline deadline) {
-  TRY(const std::uint64_t written,
-      writer_.run(
-          [answer, mark](Group& group) -> Result<std::uint64_t> {
-            TRY(Statement* const marking, group.connection().prepare(mark_sql(mark)));
-            TRY(const std::uint64_t fresh, add_mark(*marking, mark).run());
-            if (fresh == 0) return fresh;
-            TRY(Statement* const row,
-                group.connection().prepare(
-                    "INSERT INTO sync_answers (ispb, key_type, agreement, vsync, verified_at) VALUES (?, ?, ?, ?, ?) "
-                    "ON CONFLICT (ispb, key_type) DO UPDATE SET agreement = excluded.agreement, vsync = "
-                    "excluded.vsync, "
-                    "verified_at = excluded.verified_at WHERE excluded.verified_at >= verified_at"));
-            row->add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
-            TRY_VOID(row->add(ByteView(answer.vsync)).add(answer.verified_at).run());
-            return fresh;
-          },
-          deadline, Writer::Of::beside));
+  static const std::string keeping =
+      "INSERT INTO sync_answers (" + std::string(sync_answer_columns) +
+      ") VALUES (?, ?, ?, ?, ?) ON CONFLICT (ispb, key_type) DO UPDATE SET agreement = excluded.agreement, "
+      "vsync = excluded.vsync, verified_at = excluded.verified_at WHERE excluded.verified_at >= verified_at";
+  TRY(const std::uint64_t written, writer_.run(
+                                       [answer, mark](Group& group) -> Result<std::uint64_t> {
+                                         TRY(Statement* const marking, group.connection().prepare(mark_sql(mark)));
+                                         TRY(const std::uint64_t fresh, add_mark(*marking, mark).run());
+                                         if (fresh == 0) return fresh;
+                                         TRY(Statement* const row, group.connection().prepare(keeping));
+                                         row->add(answer.participant.view()).add(answer.key_type).add(answer.agreement);
+                                         TRY_VOID(row->add(ByteView(answer.vsync)).add(answer.verified_at).run());
+                                         return fresh;
+                                       },
+                                       deadline, Writer::Of::beside));
   return written == 1;
 }
 
