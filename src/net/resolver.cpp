@@ -43,7 +43,7 @@ Result<std::vector<Address>> look_up_by_system(const std::string& host, std::uin
 Resolver::Resolver(LookUp look_up)
     : look_up_(std::move(look_up)), running_(std::make_shared<Guarded<std::size_t>>(std::size_t{0})) {}
 
-void Resolver::resolve(const std::string& host, std::uint16_t port, Done done) {
+void Resolver::resolve(const std::string& host, std::uint16_t port, const Done& done) {
   if (auto numeric = look_up(host, port, AI_NUMERICHOST)) return done(std::move(numeric));
   const bool admitted = running_->with([](std::size_t& running) {
     if (running >= running_max) return false;

@@ -39,7 +39,7 @@ class Resolver {
   Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port, Deadline deadline);
   // The same without waiting: `done` is called at once for a numeric host or where no thread may be had, else on that thread.
   using Done = std::function<void(Result<std::vector<Address>>)>;
-  void resolve(const std::string& host, std::uint16_t port, Done done);
+  void resolve(const std::string& host, std::uint16_t port, const Done& done);
 
  private:
   LookUp look_up_;

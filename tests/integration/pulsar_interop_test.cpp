@@ -1,6 +1,7 @@
 // Others read what we write, and we what they write: Pulsar's own clients of Java (its command line) and Python, over
 // {none, LZ4, ZSTD} × {single, batch} × {key, none}, plain and over TLS with a token. Keys, bodies and properties are compared.
 //
+// Go's client, where it was built (bench/peers/build pulsar; a compiler of Go is nothing that ./dev setup brings), does the same.
 // Java's command line cannot choose a compression: where it writes, pulsar-perf of the same client stands in for that.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <set>
@@ -89,13 +91,17 @@ class PulsarInterop : public testing::TestWithParam<Way> {
     if (!it.batch) options.producer.batch_messages_max = 1;
     return PulsarBus::make(std::move(options), Logger{}).value();
   }
-  std::string python(const std::string& what, int count) const {
-    std::string command =
-        "PYTHONPATH=.cache/pulsar/python PYTHONDONTWRITEBYTECODE=1 /usr/bin/env python3 "
-        "tests/integration/pulsar_witness.py " +
-        (secure() ? broker.tls_url : broker.url) + " " + what + " " + topic + " " + std::to_string(count);
+  std::string witness(const std::string& program, const std::string& what, std::size_t count) const {
+    std::string command = program + " " + (secure() ? broker.tls_url : broker.url) + " " + what + " " + topic + " " +
+                          std::to_string(count);
     if (secure()) command += " --ca " + broker.folder + "/ca.pem --token " + broker.folder + "/token";
     return command;
+  }
+  std::string python(const std::string& what, std::size_t count) const {
+    return witness(
+        "PYTHONPATH=.cache/pulsar/python PYTHONDONTWRITEBYTECODE=1 /usr/bin/env python3 "
+        "tests/integration/pulsar_witness.py",
+        what, count);
   }
   // Java's command lines, quick to start, with what says how to reach the broker in a file.
   std::string java(const std::string& tool, const std::string& arguments) const {
@@ -152,12 +158,16 @@ class PulsarInterop : public testing::TestWithParam<Way> {
   const std::string topic = "persistent://dict/events/interop-" + to_string(uuid_v4());
 };
 
+std::multiset<std::string> lines_of(const std::string& text) {
+  std::multiset<std::string> lines;
+  std::istringstream out(text);
+  for (std::string one; std::getline(out, one);) lines.insert(one);
+  return lines;
+}
+
 TEST_P(PulsarInterop, python_reads_what_we_write) {
   write_all();
-  std::multiset<std::string> lines;
-  std::istringstream out(run(python("consume", static_cast<int>(expected().size()))));
-  for (std::string one; std::getline(out, one);) lines.insert(one);
-  EXPECT_EQ(lines, expected());
+  EXPECT_EQ(lines_of(run(python("consume", expected().size()))), expected());
 }
 
 TEST_P(PulsarInterop, we_read_what_python_writes) {
@@ -207,6 +217,20 @@ TEST_P(PulsarInterop, we_read_what_java_writes) {
   }
   for (auto& one : running) one.get();
   EXPECT_EQ(read(wanted.size()), wanted);
+}
+
+constexpr const char* go = ".cache/peers/pulsar";
+
+TEST_P(PulsarInterop, go_reads_what_we_write) {
+  if (!std::filesystem::exists(go)) GTEST_SKIP() << "by hand, where Go is: bench/peers/build pulsar makes " << go;
+  write_all();
+  EXPECT_EQ(lines_of(run(witness(go, "consume", expected().size()))), expected());
+}
+
+TEST_P(PulsarInterop, we_read_what_go_writes) {
+  if (!std::filesystem::exists(go)) GTEST_SKIP() << "by hand, where Go is: bench/peers/build pulsar makes " << go;
+  run(witness(go, "produce", each));
+  EXPECT_EQ(read(expected().size()), expected());
 }
 
 INSTANTIATE_TEST_SUITE_P(Broker, PulsarInterop, testing::Values(Way::plain, Way::secure),
