@@ -1,11 +1,8 @@
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
-#include <memory>
 #include <thread>
 
+#include "app/program/commands.h"
 #include "app/program/print.h"
-#include "app/program/session.h"
 #include "base/clock.h"
 #include "cache/warming.h"
 #include "directory/key.h"
@@ -17,7 +14,6 @@ namespace admin = dict::admin::v1;
 namespace core = dict::core::v1;
 using Admin = admin::AdminService::Stub;
 
-// They live as long as the program: CLI11 writes into them, the actions read them.
 struct CacheOptions {
   std::string cache, key, tag, type, next;
   bool all = false;
@@ -25,16 +21,8 @@ struct CacheOptions {
   double rate = 0;
 };
 CacheOptions& options() {
-  static CacheOptions kept;
-  return kept;
-}
-
-void action(CLI::App& command, Session& session, std::function<int(Client&, const Output&)> run) {
-  command.callback([&session, run = std::move(run)] {
-    session.action = [&session, run] {
-      return session.with_client([&](Client& client) { return run(client, session.output); });
-    };
-  });
+  static CacheOptions& all = kept<CacheOptions>();
+  return all;
 }
 
 void add_cache_option(CLI::App& command) {
@@ -118,7 +106,7 @@ void add_cache_commands(CLI::App& root, Session& session) {
       command_group(root, "cache", "caches of the running server: stats, get, explain, invalidate, warm, key");
   CLI::App* stats = group.add_subcommand("stats", "hits, misses and sizes of every level");
   stats->add_option("cache", options().cache, "only of this cache");
-  action(*stats, session, [](Client& client, const Output& output) {
+  action(session, *stats, [](Client& client, const Output& output) {
     admin::GetCacheStatsRequest request;
     request.set_cache(options().cache);
     return client.call(client.admin(), &Admin::GetCacheStats, request, output);
@@ -127,7 +115,7 @@ void add_cache_commands(CLI::App& root, Session& session) {
   CLI::App* get = group.add_subcommand("get", "what the levels hold of a key; never asks the store");
   get->add_option("key", options().key, "such as dict:entry:key:CPF:12345678901 or dict:claim:id:…")->required();
   add_cache_option(*get);
-  action(*get, session, [](Client& client, const Output& output) {
+  action(session, *get, [](Client& client, const Output& output) {
     admin::GetCachedRequest request;
     request.set_cache(options().cache);
     request.set_key(options().key);
@@ -137,7 +125,7 @@ void add_cache_commands(CLI::App& root, Session& session) {
   CLI::App* explain = group.add_subcommand("explain", "which level answers a key, its age, its time left, and why");
   explain->add_option("key", options().key, "as for get")->required();
   add_cache_option(*explain);
-  action(*explain, session, [](Client& client, const Output& output) {
+  action(session, *explain, [](Client& client, const Output& output) {
     admin::ExplainCachedRequest request;
     request.set_cache(options().cache);
     request.set_key(options().key);
@@ -150,20 +138,20 @@ void add_cache_commands(CLI::App& root, Session& session) {
   forget->add_option("--tag", options().tag, "everything that was put with this tag");
   forget->add_flag("--all", options().all, "everything");
   add_cache_option(*forget);
-  action(*forget, session, invalidate);
+  action(session, *forget, invalidate);
 
   CLI::App* warming =
       group.add_subcommand("warm", "bring entries into the cache before they are asked for, oldest first");
   warming->add_option("--limit", options().limit, "entries at most; all where left out");
   warming->add_option("--rate", options().rate, "entries a second at most; as fast as it goes where left out");
   warming->add_option("--next", options().next, "go on where an earlier run was stopped");
-  action(*warming, session, warm);
+  action(session, *warming, warm);
 
   CLI::App* name = group.add_subcommand("key", "under which name a key lies in the levels");
   name->add_option("type", options().type, "CPF, CNPJ, EMAIL, PHONE or EVP; may be left out where the key tells it")
       ->required();
   name->add_option("value", options().key, "the key");
-  action(*name, session, key_of);
+  action(session, *name, key_of);
 }
 
 }  // namespace chaveiro::app

@@ -1,10 +1,9 @@
 // events tail|replay|move, dlq list|show|replay|discard: the command line's side of the administration of events.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <thread>
 
 #include "app/event_move.h"
-#include "app/program/session.h"
+#include "app/program/commands.h"
 #include "base/clock.h"
 #include "base/guarded.h"
 
@@ -14,7 +13,6 @@ namespace {
 namespace admin = dict::admin::v1;
 using Admin = admin::AdminService::Stub;
 
-// CLI11 writes into them, the action reads them.
 struct Options {
   std::vector<std::string> ids;
   std::string id, topic, subscription, from, to;
@@ -28,33 +26,34 @@ class Builder {
 
   void event_log() {
     CLI::App& group = command_group(root_, "events", "what happened, as it is told to others");
-    Options& tail_options = kept();
+    Options& tail_options = kept<Options>();
     CLI::App* tail = group.add_subcommand("tail", "show events of a topic, oldest first");
     tail->add_option("--topic", tail_options.topic, "key-events where left out");
     tail->add_option("--from", tail_options.from, "RFC 3339; everything that is kept where left out");
     tail->add_option("--limit", tail_options.limit, "at most so many (100; at most 1000)");
     tail->add_flag("--reveal", tail_options.reveal, "show personal data (role admin; audited)");
-    action(*tail, [&o = tail_options](Client& client, const Output& output) {
+    action(session_, *tail, [&o = tail_options](Client& client, const Output& output) {
       admin::TailEventsRequest request;
       request.set_topic(o.topic);
       request.set_limit(o.limit);
       request.set_reveal(o.reveal);
       if (!o.from.empty()) {
-        if (const auto fault = set_time(o.from, *request.mutable_from())) return Client::failed(*fault, output);
+        if (const auto fault = set_time(o.from, "--from", *request.mutable_from()))
+          return Client::failed(*fault, output);
       }
       return client.call(client.admin(), &Admin::TailEvents, request, output);
     });
-    Options& replay_options = kept();
+    Options& replay_options = kept<Options>();
     CLI::App* replay = group.add_subcommand(
         "replay", "put a subscription at a time of a topic, so that its consumer reads from there");
     replay->add_option("--topic", replay_options.topic, "which topic")->required();
     replay->add_option("--subscription", replay_options.subscription, "made where it is not there")->required();
     replay->add_option("--from", replay_options.from, "RFC 3339")->required();
-    action(*replay, [&o = replay_options](Client& client, const Output& output) {
+    action(session_, *replay, [&o = replay_options](Client& client, const Output& output) {
       admin::ReplayEventsRequest request;
       request.set_topic(o.topic);
       request.set_subscription(o.subscription);
-      if (const auto fault = set_time(o.from, *request.mutable_from())) return Client::failed(*fault, output);
+      if (const auto fault = set_time(o.from, "--from", *request.mutable_from())) return Client::failed(*fault, output);
       return client.call(client.admin(), &Admin::ReplayEvents, request, output);
     });
   }
@@ -85,31 +84,31 @@ class Builder {
 
   void dead_letters() {
     CLI::App& group = command_group(root_, "dlq", "events that a consumer gave up");
-    Options& list_options = kept();
+    Options& list_options = kept<Options>();
     CLI::App* list = group.add_subcommand("list", "the dead letters, oldest first");
     list->add_option("--subscription", list_options.subscription, "only what this one gave up");
     list->add_option("--limit", list_options.limit, "at most so many (100; at most 1000)");
-    action(*list, [&o = list_options](Client& client, const Output& output) {
+    action(session_, *list, [&o = list_options](Client& client, const Output& output) {
       admin::ListDeadLettersRequest request;
       request.set_subscription(o.subscription);
       request.set_limit(o.limit);
       return client.call(client.admin(), &Admin::ListDeadLetters, request, output);
     });
-    Options& show_options = kept();
+    Options& show_options = kept<Options>();
     CLI::App* show = group.add_subcommand("show", "one of them with its attempts and its body");
     show->add_option("id", show_options.id, "as `dlq list` shows it")->required();
     show->add_flag("--reveal", show_options.reveal, "show personal data (role admin; audited)");
-    action(*show, [&o = show_options](Client& client, const Output& output) {
+    action(session_, *show, [&o = show_options](Client& client, const Output& output) {
       admin::GetDeadLetterRequest request;
       request.set_id(o.id);
       request.set_reveal(o.reveal);
       return client.call(client.admin(), &Admin::GetDeadLetter, request, output);
     });
     replay(group);
-    Options& discard_options = kept();
+    Options& discard_options = kept<Options>();
     CLI::App* discard = group.add_subcommand("discard", "never to be applied; their keys go on");
     discard->add_option("id", discard_options.ids, "as `dlq list` shows them")->required();
-    action(*discard, [&o = discard_options](Client& client, const Output& output) {
+    action(session_, *discard, [&o = discard_options](Client& client, const Output& output) {
       admin::DiscardDeadLettersRequest request;
       for (const std::string& id : o.ids) request.add_ids(id);
       return client.call(client.admin(), &Admin::DiscardDeadLetters, request, output);
@@ -117,31 +116,8 @@ class Builder {
   }
 
  private:
-  static Options& kept() {
-    static std::vector<std::unique_ptr<Options>> all;
-    return *all.emplace_back(std::make_unique<Options>());
-  }
-
-  void action(CLI::App& command, std::function<int(Client&, const Output&)> run) {
-    Session& session = session_;
-    command.callback([&session, run = std::move(run)] {
-      session.action = [&session, run] {
-        return session.with_client([&](Client& client) { return run(client, session.output); });
-      };
-    });
-  }
-
-  static std::optional<Error> set_time(const std::string& text, google::protobuf::Timestamp& to) {
-    const auto time = parse_rfc3339(text);
-    if (!time) return fail_field("--from", time.error().message);
-    const std::int64_t micros = time->time_since_epoch().count();
-    to.set_seconds(micros / 1'000'000);
-    to.set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1'000);
-    return std::nullopt;
-  }
-
   void replay(CLI::App& group) {
-    Options& options = kept();
+    Options& options = kept<Options>();
     CLI::App* command = group.add_subcommand("replay", "try them again where they came from");
     command->add_option("id", options.ids, "as `dlq list` shows them");
     command->add_flag("--all", options.all, "every one (of --subscription)");
@@ -149,7 +125,7 @@ class Builder {
     command->add_option("--to", options.to, "another topic than where they came from");
     command->add_option("--rate", options.rate, "at most so many a second (100)")->check(CLI::Range(1, 10'000));
     command->add_flag("--dry-run", options.dry_run, "only say how many it would be");
-    action(*command,
+    action(session_, *command,
            [&options](Client& client, const Output& output) { return replay_slowly(client, options, output); });
   }
 

@@ -1,14 +1,12 @@
 // `chaveiro limits`: what limits there are, when a call will be allowed, whether a rules file is right, and what a recorded day of calls
 // would have met.
-#include <CLI/CLI.hpp>
-
 #include <boost/json.hpp>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 
-#include "app/program/session.h"
+#include "app/program/commands.h"
 #include "app/replay.h"
 #include "limits/rules.h"
 
@@ -82,14 +80,6 @@ int replay(const LimitsFlags& flags, const Output& output) {
   return 0;
 }
 
-void remote(CLI::App& command, Session& session, std::function<int(Client&, const Output&)> run) {
-  command.callback([&session, run = std::move(run)] {
-    session.action = [&session, run] {
-      return session.with_client([&](Client& client) { return run(client, session.output); });
-    };
-  });
-}
-
 }  // namespace
 
 void add_limits_commands(CLI::App& root, Session& session) {
@@ -99,7 +89,7 @@ void add_limits_commands(CLI::App& root, Session& session) {
   CLI::App* show = group.add_subcommand("show", "who uses our limits most, the official buckets, who looks up how");
   show->add_option("--rule", flags.rule, "only this rule of ours");
   show->add_option("--count", flags.count, "rows of each list (20)")->check(CLI::Range(1, 1000));
-  remote(*show, session, [](Client& client, const Output& output) {
+  action(session, *show, [](Client& client, const Output& output) {
     admin::ShowLimitsRequest request;
     request.set_rule(flags.rule);
     request.set_count(flags.count);
@@ -113,7 +103,7 @@ void add_limits_commands(CLI::App& root, Session& session) {
   forecast->add_option("--payer", flags.payer, "getEntry: CPF or CNPJ of the payer");
   forecast->add_option("--calls", flags.calls, "a run of so many calls, each found");
   forecast->add_flag("--with-role", flags.with_role, "lists: with the donor or claimer filter");
-  remote(*forecast, session, [](Client& client, const Output& output) {
+  action(session, *forecast, [](Client& client, const Output& output) {
     admin::ForecastLimitsRequest request;
     request.set_operation(flags.operation);
     if (flags.operation == "getEntry") request.set_key_type(flags.key_type);
@@ -125,14 +115,14 @@ void add_limits_commands(CLI::App& root, Session& session) {
 
   CLI::App* reset = group.add_subcommand("reset", "make one bucket of our own limits as new");
   reset->add_option("key", flags.key, "as `limits show` tells it")->required();
-  remote(*reset, session, [](Client& client, const Output& output) {
+  action(session, *reset, [](Client& client, const Output& output) {
     admin::ResetLimitRequest request;
     request.set_key(flags.key);
     return client.call(client.admin(), &Admin::ResetLimit, request, output);
   });
 
   CLI::App* reload = group.add_subcommand("reload", "read the rules file again; what was counted is kept");
-  remote(*reload, session, [](Client& client, const Output& output) {
+  action(session, *reload, [](Client& client, const Output& output) {
     return client.call(client.admin(), &Admin::ReloadLimits, admin::ReloadLimitsRequest(), output);
   });
 

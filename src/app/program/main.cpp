@@ -57,7 +57,9 @@ int main(int argc, char** argv) {
                      "CHAVEIRO_DATA", "CHAVEIRO_CONFIG", "CHAVEIRO_ISPBS"});
   add_local_commands(root, session);
   add_database_commands(root, session);
-  add_remote_commands(root, session);
+  add_entry_commands(root, session);
+  add_claim_commands(root, session);
+  add_administration_commands(root, session);
   add_cache_commands(root, session);
   add_limits_commands(root, session);
   add_event_commands(root, session);

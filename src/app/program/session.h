@@ -43,8 +43,12 @@ CLI::App& command_group(CLI::App& root, const std::string& name, const std::stri
 // Settings of the table as flags of `command`; `only` names those wanted, empty: all.
 void add_setting_flags(CLI::App& command, Session& session, std::initializer_list<std::string_view> only);
 
-// entries (keys), accounts, claims, lookup, import, export, audit list, stats, log, revoke, person, purge, health, backup
-void add_remote_commands(CLI::App& root, Session& session);
+// lookup, entries (keys), accounts, import, export
+void add_entry_commands(CLI::App& root, Session& session);
+// claims
+void add_claim_commands(CLI::App& root, Session& session);
+// audit list, stats, health, log, revoke, backup, erase, purge
+void add_administration_commands(CLI::App& root, Session& session);
 // cache stats, get, explain, invalidate, warm, key
 void add_cache_commands(CLI::App& root, Session& session);
 // limits
