@@ -77,6 +77,12 @@ class Index {
   const Entry* at(Ref ref) const { return reinterpret_cast<const Entry*>(base_ + std::size_t{ref} * 8); }
   // Where the search begins.
   [[gnu::always_inline]] const Line& home(std::uint64_t hash) const { return segment(hash)[first_line(hash)]; }
+  // A change under this hash will follow: what it touches is on its way from now on.
+  void expect_change(std::uint64_t hash) const {
+    const Line* const at = segment(hash);
+    __builtin_prefetch(at + first_line(hash), 1);
+    __builtin_prefetch(at, 1);  // counts its keys
+  }
   static std::uint8_t tag(std::uint64_t hash) { return static_cast<std::uint8_t>(hash >> 24); }
 
   // Writers. The place of a ref that is in the index under this hash.

@@ -57,8 +57,8 @@ const Entry* Store::search(std::string_view key, std::uint64_t hash) const {
 // Put, remove, clear ---------------------------------------------------------------------------------------------------
 
 Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& writer) {
-  __builtin_prefetch(&index_.home(hash << shard_bits_max));
-  __builtin_prefetch(ghosts_.line(hash));
+  index_.expect_change(hash << shard_bits_max);
+  __builtin_prefetch(ghosts_.line(hash), 1);
   const bool with_extras = item.soft != 0 || item.sliding || item.weight != 0 || item.tags[0] != 0;
   const std::size_t value = item.box.object != nullptr ? sizeof(Box) : item.value.size();
   const std::size_t bytes = Entry::bytes_for(item.key.size(), value, with_extras);

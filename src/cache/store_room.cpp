@@ -164,8 +164,8 @@ bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
       one.ref = 0;  // used since
     if (one.ref == 0) continue;
     hashes[i] = hash_of(entry);
-    __builtin_prefetch(&index_.home(hashes[i] << shard_bits_max));
-    __builtin_prefetch(ghosts_.line(hashes[i]));
+    index_.expect_change(hashes[i] << shard_bits_max);
+    __builtin_prefetch(ghosts_.line(hashes[i]), 1);
   }
   bool some = false;
   for (std::size_t i = 0; i < take; ++i) {
