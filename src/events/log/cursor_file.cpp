@@ -23,7 +23,7 @@ std::vector<std::string_view> split(std::string_view text, char at) {
 }
 
 // The last line is the sum of those before it.
-std::string with_sum(std::string text) { return text + "sum " + std::to_string(crc32c(text)) + "\n"; }
+std::string with_sum(const std::string& text) { return text + "sum " + std::to_string(crc32c(text)) + "\n"; }
 
 std::optional<std::string_view> without_sum(std::string_view text) {
   const std::size_t at = text.rfind("sum ");
@@ -107,7 +107,7 @@ std::string to_text(const CursorText& text) {
       out.append(" ").append(std::to_string(first)).append("-").append(std::to_string(end));
     out.push_back('\n');
   }
-  return with_sum(std::move(out));
+  return with_sum(out);
 }
 
 Result<CursorText> parse_cursors(std::string_view text) {
