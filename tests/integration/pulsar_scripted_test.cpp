@@ -211,6 +211,54 @@ TEST_F(PulsarScripted, what_passes_by_itself_is_tried_again) {
   }
 }
 
+// Of two partitions one fails for good. The topic is begun anew, and what the other one has on its way is answered before.
+TEST_F(PulsarScripted, a_partition_that_is_gone_takes_nothing_of_the_others_with_it) {
+  broker.at(wire::PartitionedMetadata::type, [](Peer& peer, const Frame& frame) {
+    peer.say(wire::PartitionedMetadataResponse{
+        .partitions = 2, .request_id = wire::read_command<wire::PartitionedMetadata>(frame)->request_id});
+  });
+  broker.at(wire::Producer::type, [&](Peer& peer, const Frame& frame) {
+    const auto asked = wire::read_command<wire::Producer>(frame);
+    if (!asked->topic.ends_with("-partition-0")) return broker.as_usual(peer, frame);
+    peer.say(wire::ErrorCommand{
+        .request_id = asked->request_id, .error = wire::ServerError::topic_not_found, .message = "no"});
+  });
+  once(wire::Send::type, [](Peer&, const Frame&) {});  // not answered
+  struct Answers {
+    std::vector<std::string> in_order;
+    std::map<std::string, Result<MessageId>> of;
+  };
+  Guarded<Answers> answers;
+  const auto bus = make();
+  const auto send_to = [&](std::uint32_t partition, const std::string& body) {
+    std::string key = "0";
+    for (int n = 1; partition_of(key, KeyHash::murmur3, 2) != partition; ++n) key = std::to_string(n);
+    bus->publish(topic, {.key = key, .body = body}, [&answers, body](const Result<MessageId>& how) {
+      answers.with([&](Answers& now) { now.in_order.push_back(body), now.of.emplace(body, how); });
+      answers.notify_all();
+    });
+  };
+  const auto until_answered = [&](const std::string& body) {
+    return answers.lock().wait(soon(), [&](const Answers& now) { return now.of.contains(body); });
+  };
+  send_to(1, "on its way");
+  ASSERT_TRUE(broker.came(wire::Send::type, 1, soon()));
+  send_to(0, "refused");
+  ASSERT_TRUE(until_answered("refused"));
+  send_to(0, "refused again");  // at this one the topic is begun anew, if it was not at the first
+  send_to(1, "after it");
+  EXPECT_FALSE(answers.lock()->of.contains("on its way"));
+  broker.cut();  // what was not answered is sent again
+  for (const char* body : {"on its way", "refused again", "after it"}) ASSERT_TRUE(until_answered(body)) << body;
+  EXPECT_TRUE(broker.came(wire::CloseProducer::type, 1, soon())) << "the old one takes its leave";
+  auto now = answers.lock();
+  EXPECT_TRUE(now->of.at("on its way"));
+  EXPECT_TRUE(now->of.at("after it"));
+  EXPECT_EQ(now->of.at("refused").error().reason, "TopicNotFound");
+  EXPECT_EQ(now->of.at("refused again").error().reason, "TopicNotFound");
+  EXPECT_LT(std::ranges::find(now->in_order, "on its way"), std::ranges::find(now->in_order, "after it"));
+}
+
 TEST_F(PulsarScripted, a_token_that_is_not_believed_is_told_at_once) {
   refuse(wire::Connect::type, wire::ServerError::authentication);
   BusOptions options;

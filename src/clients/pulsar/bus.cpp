@@ -36,7 +36,11 @@ Result<std::unique_ptr<PulsarBus>> PulsarBus::make(BusOptions options, Logger lo
 
 PulsarBus::~PulsarBus() {
   std::vector<std::shared_ptr<Producer>> producers;
-  for (const auto& [name, topic] : std::exchange(impl_->topics.lock()->out, {})) {
+  auto all = impl_->topics.with([](Impl::Topics& topics) { return std::exchange(topics, {}); });
+  for (const auto& [name, retired] : all.retired)
+    for (const auto& weak : retired)
+      if (auto producer = weak.lock()) producers.push_back(std::move(producer));
+  for (const auto& [name, topic] : all.out) {
     impl_->give_up(*topic, fail(Code::unavailable, "ProducerClosed", "the producer was closed"));
     const auto its = topic->state.with([](const OutTopic::State& state) { return state.producers; });
     producers.insert(producers.end(), its.begin(), its.end());
@@ -128,6 +132,16 @@ std::shared_ptr<OutTopic> PulsarBus::Impl::out_topic(std::string_view name) {
 
 void PulsarBus::Impl::resolve(const std::shared_ptr<OutTopic>& topic) {
   if (topic->state.lock()->given_up) return;
+  const bool predecessors = topics.with([&](Topics& all) {
+    const auto found = all.retired.find(topic->name);
+    if (found == all.retired.end()) return false;
+    std::erase_if(found->second, [](const auto& gone) { return gone.expired(); });
+    if (!found->second.empty()) return true;
+    all.retired.erase(found);
+    return false;
+  });
+  if (predecessors)
+    return client->loop().at(std::chrono::steady_clock::now() + client->pause(0), [this, topic] { resolve(topic); });
   client->partitions(topic->name,
                      [this, topic](const Result<std::uint32_t>& partitions) { resolved(topic, partitions); });
 }
@@ -186,6 +200,26 @@ void PulsarBus::Impl::resolved(const std::shared_ptr<OutTopic>& topic, const Res
   }
 }
 
+// Nothing new comes to its producers; what the sound ones have is answered before they close.
+void PulsarBus::Impl::retire(const std::shared_ptr<OutTopic>& topic) {
+  const auto producers = topic->state.with([](const OutTopic::State& state) { return state.producers; });
+  const bool known = topics.with([&](Topics& all) {
+    const auto found = all.out.find(topic->name);
+    if (found == all.out.end() || found->second != topic) return false;
+    all.out.erase(found);
+    auto& retired = all.retired[topic->name];
+    retired.insert(retired.end(), producers.begin(), producers.end());
+    return true;
+  });
+  if (!known) return;
+  client->loop().post([this, producers] {
+    for (const auto& producer : producers)
+      producer->flush([this, producer](const Result<void>&) {
+        client->loop().post([producer] { producer->close([](const Result<void>&) {}); });
+      });
+  });
+}
+
 std::shared_ptr<Producer> PulsarBus::Impl::producer_of(OutTopic& topic, OutTopic::State& state,
                                                        const events::Message& message) const {
   const auto count = static_cast<std::uint32_t>(state.producers.size());
@@ -232,12 +266,7 @@ void PulsarBus::publish(std::string_view name, events::Message message, Publishe
   }
   if (!to)  // it was found before it was given up
     return done(fail(Code::unavailable, "BrokerUnavailable", "nobody says how the topic is partitioned"));
-  if (to->broken()) {  // for good, as far as it can tell: the next message begins anew
-    impl_->topics.with([&](Impl::Topics& all) {
-      const auto found = all.out.find(name);
-      if (found != all.out.end() && found->second == topic) all.out.erase(found);
-    });
-  }
+  if (to->broken()) impl_->retire(topic);  // for good, as far as it can tell: the next message begins anew
   to->publish(std::move(message), std::move(done));
 }
 

@@ -39,6 +39,8 @@ struct PulsarBus::Impl {
   std::unique_ptr<Admin> admin;
   struct Topics {
     std::map<std::string, std::shared_ptr<OutTopic>, std::less<>> out;
+    // Of topics that were begun anew: what they have is answered before the new ones open, so that no message overtakes another.
+    std::map<std::string, std::vector<std::weak_ptr<Producer>>, std::less<>> retired;
     std::map<std::string, events::KeyHash, std::less<>> hashes;
     std::set<std::string> namespaces;
   };
@@ -50,6 +52,7 @@ struct PulsarBus::Impl {
   void resolve(const std::shared_ptr<OutTopic>& topic);
   void resolved(const std::shared_ptr<OutTopic>& topic, const Result<std::uint32_t>& partitions);
   void give_up(OutTopic& topic, const Error& why);
+  void retire(const std::shared_ptr<OutTopic>& topic);
   bool wait_for_partitions(OutTopic& topic, OutTopic::Waiting& one);
   // Of the message's partition.
   std::shared_ptr<Producer> producer_of(OutTopic& topic, OutTopic::State& state, const events::Message& message) const;

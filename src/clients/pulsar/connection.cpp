@@ -213,9 +213,10 @@ void Connection::read_frames() {
 }
 
 void Connection::handle(const wire::Frame& frame) {
-  const auto tell = [&](const std::unordered_map<std::uint64_t, Resident*>& residents) {
+  const auto tell = [&](const Residents& residents) {
     const auto found = residents.find(number_in<1>(frame));
-    if (found != residents.end()) found->second->on_frame(frame);
+    if (found == residents.end()) return;
+    if (const auto alive = found->second.lock()) alive->on_frame(frame);
   };
   std::string reply;
   switch (frame.type) {
@@ -303,7 +304,8 @@ void Connection::close(const Error& why) {
   for (auto& [id, asked] : std::exchange(asked_, {}))
     loop_.post([answer = std::move(asked.answer), why] { answer(why); });
   for (auto* residents : {&producers_, &consumers_})
-    for (const auto& [id, resident] : std::exchange(*residents, {})) resident->on_gone(why);
+    for (const auto& [id, resident] : std::exchange(*residents, {}))
+      if (const auto alive = resident.lock()) alive->on_gone(why);
 }
 
 }  // namespace chaveiro::clients::pulsar

@@ -71,8 +71,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // One more answer to a request that was answered before.
   void await(std::uint64_t id, Answer answer) { asked_.emplace(id, Asked{std::move(answer), Deadline::never()}); }
 
-  void add_producer(std::uint64_t id, Resident& resident) { producers_[id] = &resident; }
-  void add_consumer(std::uint64_t id, Resident& resident) { consumers_[id] = &resident; }
+  // Told of frames that name it, and of the end, as long as it lives.
+  void add_producer(std::uint64_t id, std::weak_ptr<Resident> resident) { producers_[id] = std::move(resident); }
+  void add_consumer(std::uint64_t id, std::weak_ptr<Resident> resident) { consumers_[id] = std::move(resident); }
   void remove_producer(std::uint64_t id) { producers_.erase(id); }
   void remove_consumer(std::uint64_t id) { consumers_.erase(id); }
 
@@ -118,7 +119,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Deadline deadline;
   };
   std::unordered_map<std::uint64_t, Asked> asked_;
-  std::unordered_map<std::uint64_t, Resident*> producers_, consumers_;
+  using Residents = std::unordered_map<std::uint64_t, std::weak_ptr<Resident>>;
+  Residents producers_, consumers_;
 };
 
 }  // namespace chaveiro::clients::pulsar

@@ -78,7 +78,7 @@ void Consumer::connect() {
 
 void Consumer::subscribe(const std::shared_ptr<Connection>& connection) {
   connection_ = connection;
-  connection->add_consumer(id_, *this);
+  connection->add_consumer(id_, weak_from_this());
   wire::Subscribe command;
   command.topic = options_.topic;
   command.subscription = options_.subscription;

@@ -253,7 +253,7 @@ void Producer::connect() {
 
 void Producer::introduce(const std::shared_ptr<Connection>& connection) {
   connection_ = connection;
-  connection->add_producer(id_, *this);
+  connection->add_producer(id_, weak_from_this());
   wire::Producer command;
   command.topic = options_.topic;
   command.producer_id = id_;
@@ -332,7 +332,9 @@ void Producer::on_gone(const Error& error) {
 }
 
 void Producer::close(Done closed) {
-  gathering_.lock()->failed = closed_error();
+  gathering_.with([](Gathering& now) {
+    if (!now.failed) now.failed = closed_error();  // whoever publishes on one that failed is told why
+  });
   const bool was_open = state_ == State::open;
   const auto connection = connection_;
   state_ = State::closed;
