@@ -95,7 +95,8 @@ struct EventService::Open {
   std::optional<ev::Relay> relay;
   std::optional<ev::Consumer> responses;
   std::unique_ptr<ev::DeadLetterDesk> desk;
-  std::optional<SteadyTime> looked_for_gaps, told_figures, told_lags;  // a clock that is set back holds nothing up
+  std::optional<SteadyTime> looked_for_gaps;  // of run_once()
+  std::optional<SteadyTime> told_lags;        // of tell_figures()
 };
 
 EventService::EventService(EventServiceOptions options, dir::Store& store, dir::Claims& claims, const Clock& clock,
@@ -212,11 +213,6 @@ Result<void> EventService::run_once(Deadline deadline) {
   }
   if (now->relay) TRY_VOID(now->relay->run_once(deadline));
   const SteadyTime at = clock_.steady();
-  // A busy hour has many rounds a second; to count what waits is work that grows with it.
-  if (!now->told_figures || at - *now->told_figures >= std::chrono::seconds{1}) {
-    now->told_figures = at;
-    TRY_VOID(tell_figures(*now, deadline));
-  }
   if (!now->looked_for_gaps || at - *now->looked_for_gaps > std::chrono::minutes{1}) {
     now->looked_for_gaps = at;
     if (options_.folder.empty() && now->log) TRY_VOID(now->log->maintain(deadline));
@@ -250,20 +246,21 @@ Result<void> EventService::tell_lags(Open& now, Deadline deadline) {
   return {};
 }
 
-Result<void> EventService::tell_figures(Open& now, Deadline deadline) {
-  TRY_VOID(tell_lags(now, deadline));
+Result<void> EventService::tell_figures(Deadline deadline) {
+  const auto now = state_.lock()->open;
+  if (!now) return {};
   if (store_.outbox() != nullptr) {
     TRY(const ev::OutboxDepth waiting, store_.outbox()->depth(deadline));
     metrics_.gauge("events_outbox_depth", "Events that were stored and not yet published.")
         .set(static_cast<double>(waiting.events));
   }
   if (options_.sync_answers != nullptr) TRY_VOID(tell_sync_answers(*options_.sync_answers, metrics_, deadline));
-  TRY(const auto dead, now.desk->depth(deadline));
+  TRY(const auto dead, now->desk->depth(deadline));
   metrics_.gauge("events_dead_letters", "Events that were given up and not yet settled.")
       .set(static_cast<double>(dead.letters));
   const double age = dead.oldest ? std::chrono::duration<double>(clock_.now() - *dead.oldest).count() : 0.0;
   metrics_.gauge("events_dead_letters_oldest_seconds", "Age of the oldest dead letter; 0: there is none.").set(age);
-  return {};
+  return tell_lags(*now, deadline);
 }
 
 Result<void> EventService::check(Deadline deadline) {

@@ -6,7 +6,7 @@
 // One process at a time has the events of a data folder; a second one (during an upgrade) goes on without, and takes over when they are
 // free. While the broker is away events wait in the outbox.
 //
-// Threads: any. run_once() by one worker.
+// Threads: any. run_once() by one worker, tell_figures() by one.
 // Errors:  open faults are tried again and logged; nothing here keeps the platform from serving.
 #pragma once
 
@@ -44,6 +44,8 @@ class EventService {
 
   // Opens what is not open yet and publishes what waits. Errors: of what could not be done now.
   Result<void> run_once(Deadline deadline);
+  // Depths and lags as metrics. Beside run_once(): a broker whose administration hangs shall not keep events from leaving.
+  Result<void> tell_figures(Deadline deadline);
   // Consumers end; what was published is safe.
   void stop(Deadline deadline);
 
@@ -65,7 +67,6 @@ class EventService {
   Result<void> open_bus(Open& made, Deadline deadline) const;
   Result<void> open_consumers(Open& made, Deadline deadline) const;
   std::shared_ptr<Open> opened(Deadline deadline);
-  Result<void> tell_figures(Open& now, Deadline deadline);
   Result<void> tell_lags(Open& now, Deadline deadline);
 
   const EventServiceOptions options_;

@@ -12,6 +12,7 @@ import uuid
 import pulsar
 
 from harness import Platform
+from wire import Wire
 
 OURS, THEIRS = "12345678", "87654321"
 KEYS, CLAIMS = "persistent://dict/events/key-events", "persistent://dict/events/claim-events"
@@ -88,6 +89,18 @@ class OverPulsar(unittest.TestCase):
             self.assertIn(f'pulsar_messages_sent_total{{topic="{KEYS}"}}', metrics)
             shown = platform.cli("events", "tail", "--limit", "1000")
             self.assertIn(entry, json.dumps(shown))
+
+    def test_events_leave_while_the_brokers_administration_hangs(self):
+        with Wire(int(ADMIN.rsplit(":", 1)[1])) as wire:
+            with Platform(environment={**with_broker(), "PULSAR_ADMIN_URL": f"http://127.0.0.1:{wire.port}"}) as platform:
+                listener = Listener(KEYS)
+                listener.about(self.created(platform))
+                wire.fault = "partition"
+                begun = time.monotonic()
+                account = self.account(platform)
+                for _ in range(5):  # one after the other
+                    listener.about([platform.cli("entries", "create", "--account", account)["key_id"]])
+                self.assertLess(time.monotonic() - begun, 60, "they wait for the administration")
 
     def test_an_answer_of_a_neighbour_changes_the_claim(self):
         with Platform(environment={**with_broker(), "CHAVEIRO_ISPBS": f"{OURS},{THEIRS}"}) as platform:

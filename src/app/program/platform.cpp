@@ -146,7 +146,7 @@ struct Platform::Parts {
   std::unique_ptr<api::grpc::RlsServer> rls;
 
   std::optional<Periodic> leases_worker, policies_worker, failover_worker, callers_worker, health_worker, claims_worker,
-      figures_worker, cache_worker, certificates_worker, invalidation_worker, storage_worker;
+      figures_worker, event_figures_worker, cache_worker, certificates_worker, invalidation_worker, storage_worker;
   std::optional<Periodic> events_loop;
   bool has_demonstration = false;
 
@@ -388,6 +388,10 @@ struct Platform::Parts {
                         clock, logger.named("events"),
                         [this](Deadline deadline) { return events->run_once(deadline); });
     *events_worker.lock() = &*events_loop;
+    event_figures_worker.emplace(
+        PeriodicOptions{
+            .name = "event figures", .interval = std::chrono::seconds{1}, .run_time_max = std::chrono::seconds{5}},
+        clock, logger.named("events"), [this](Deadline deadline) { return events->tell_figures(deadline); });
   }
 
   void start_workers() {
@@ -550,8 +554,8 @@ bool Platform::stop(Deadline deadline) {
   parts.health->drain();
   parts.grpc->not_ready();
   for (auto* worker : {&parts.leases_worker, &parts.policies_worker, &parts.failover_worker, &parts.callers_worker,
-                       &parts.claims_worker, &parts.figures_worker, &parts.health_worker, &parts.cache_worker,
-                       &parts.certificates_worker, &parts.storage_worker}) {
+                       &parts.claims_worker, &parts.figures_worker, &parts.event_figures_worker, &parts.health_worker,
+                       &parts.cache_worker, &parts.certificates_worker, &parts.storage_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
   *parts.events_worker.lock() = nullptr;
