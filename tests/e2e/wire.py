@@ -12,6 +12,7 @@ class Wire:
 
     def __init__(self, port_behind):
         self.behind, self.fault, self.pairs = port_behind, None, []
+        self.held_up = 0  # how often something had to wait
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -33,6 +34,7 @@ class Wire:
     def carry(self, source, target, direction):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self.held_up += self.fault == "partition"
                 while self.fault == "partition":
                     time.sleep(0.02)
                 if self.fault == "garbage" and direction == "answered":
