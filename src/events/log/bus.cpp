@@ -188,7 +188,7 @@ void LogBus::publish(std::string_view topic_name, Message message, Published don
       out->bytes += size;
     }
   }
-  if (refused) return done(std::move(*refused));
+  if (refused) return done(std::move(*refused));  // NOLINT(bugprone-use-after-move): what is refused was not moved
   if (impl_->disk != nullptr) {
     if (first) impl_->outbox.notify_all();
     return;
