@@ -19,7 +19,8 @@ Arena::Arena(std::size_t reserve, std::uint32_t page_bytes)
       page_bits_(static_cast<std::uint32_t>(std::countr_zero(page_bytes))),
       huge_(reserve >= 8 * huge_bytes),
       pages_(1),
-      partial_(sizes + 1, none) {
+      partial_(sizes + 1, none),
+      free_(sizes + 1) {
   CHECK(reserve_ / 8 < (std::uint64_t{1} << 32));
   void* at = mmap(nullptr, reserve_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
@@ -46,6 +47,7 @@ Ref Arena::take(std::uint32_t slot) {
   const Ref ref = page.free;
   page.free = at<Entry>(ref)->deadline.load(std::memory_order_relaxed);
   ++page.taken;
+  --free_[slot / 8];
   if (page.free == 0) {
     unlink(index);
   } else {  // the next one to be taken, and written
@@ -78,6 +80,7 @@ bool Arena::open(std::uint32_t slot) {
     entry->shape.store(0, std::memory_order_relaxed);
     page.free = ref;
   }
+  free_[slot / 8] += page.slots;
   ++open_;
   ++block_[std::size_t{index} * page_bytes_ / huge_bytes];
   link(index);
@@ -92,12 +95,16 @@ void Arena::give(Ref ref) {
   entry->shape.store(0, std::memory_order_relaxed);
   if (page.free == 0 && !page.detached) link(index);
   page.free = ref;
+  if (!page.detached) ++free_[page.slot / 8];
   if (--page.taken == 0) give_back(index);
 }
 
 void Arena::give_back(std::uint32_t index) {
   Page& page = pages_[index];
-  if (!page.detached) unlink(index);
+  if (!page.detached) {
+    unlink(index);
+    free_[page.slot / 8] -= page.slots;
+  }
   page.slot = 0;
   page.slots = 0;
   --open_;

@@ -43,6 +43,8 @@ class Arena {
   static std::uint32_t slot_for(std::size_t bytes);
   // A free slot of a page that is in use already; 0 where there is none.
   Ref take(std::uint32_t slot);
+  // How many of those there are.
+  std::uint32_t free(std::uint32_t slot) const { return free_[slot / 8]; }
   // Opens one more page for slots of this size; false when the range is used up.
   bool open(std::uint32_t slot);
   void give(Ref ref);
@@ -53,6 +55,7 @@ class Arena {
       if (pages_[i].slot == 0 || pages_[i].slot == segment_bytes || pages_[i].detached) continue;
       if (pages_[i].free != 0) unlink(i);
       pages_[i].detached = true;
+      free_[pages_[i].slot / 8] -= pages_[i].slots - pages_[i].taken;
       told(i);
     }
   }
@@ -78,6 +81,7 @@ class Arena {
   alignas(64) std::vector<Page> pages_;
   std::vector<std::uint32_t> empty_;
   std::vector<std::uint32_t> partial_;  // by slot / 8: head of the list of pages with free slots
+  std::vector<std::uint32_t> free_;     // by slot / 8: free slots of those
   std::vector<std::uint16_t> block_;    // pages in use in each 2 MiB, where huge pages are used
   std::size_t open_ = 0;
 };

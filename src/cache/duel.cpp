@@ -73,9 +73,10 @@ std::uint32_t Miniature::apart(const Miniature& other) const {
   return alone;
 }
 
-void Miniature::fit(std::uint32_t capacity, std::uint32_t sample) {
+void Miniature::fit(std::uint32_t capacity, std::uint32_t sample, std::uint32_t weighed) {
   const std::uint32_t room = std::bit_ceil(capacity);
   capacity_ = capacity;
+  weighed_ = weighed;
   if (sample == sample_ && heads_.size() >= std::size_t{room} * heads_each) return;
   sample_ = sample;
   rebuild(room);
@@ -118,14 +119,16 @@ std::size_t Miniature::bytes() const {
          (heads_.capacity() + residents_.capacity() + ghosts_.capacity() + free_.capacity()) * sizeof(std::uint16_t);
 }
 
-void Duel::fit(std::uint64_t residents) {
-  if (residents == std::exchange(fitted_, residents)) return;
+void Duel::fit(std::uint64_t residents, std::uint32_t weighed) {
+  if (residents == fitted_ && weighed == weighed_) return;
+  fitted_ = residents;
+  weighed_ = weighed;
   std::uint32_t sample = sample_.load(std::memory_order_relaxed);
   const auto capacity = [&] { return residents / (sample + 1) + 1; };
   while (capacity() > residents_max) sample = sample * 2 + 1;
   while (sample > 0 && capacity() < residents_max / 3) sample /= 2;
   const std::scoped_lock lock(mutex_);
-  for (Miniature* one : {&learned_, &kept_}) one->fit(static_cast<std::uint32_t>(capacity()), sample);
+  for (Miniature* one : {&learned_, &kept_}) one->fit(static_cast<std::uint32_t>(capacity()), sample, weighed);
   sample_.store(sample, std::memory_order_relaxed);
 }
 

@@ -31,8 +31,9 @@ class Miniature {
   // A hit? `worth(use)` chooses who goes, the least first; none: as LIRS does.
   template <class Worth>
   bool request(std::uint32_t tag, std::uint32_t now, std::uint32_t span, std::uint32_t reach, const Worth& worth);
-  // Room for `capacity` residents from now on; marks outside the sample are forgotten.
-  void fit(std::uint32_t capacity, std::uint32_t sample);
+  // Room for `capacity` residents from now on; marks outside the sample are forgotten. `weighed`: of how many the least goes, in turn;
+  // 0: of all.
+  void fit(std::uint32_t capacity, std::uint32_t sample, std::uint32_t weighed = 0);
   std::uint32_t capacity() const { return capacity_; }
   std::uint32_t apart(const Miniature& other) const;  // residents that are none there
   std::size_t residents() const { return residents_.size(); }
@@ -58,7 +59,7 @@ class Miniature {
   void rebuild(std::uint32_t room);
   Use use(std::uint16_t node) const { return {nodes_[node].use & Use::mask}; }
 
-  std::uint32_t capacity_ = 0, sample_ = 0, kept_ = 0, ring_ = 0;
+  std::uint32_t capacity_ = 0, sample_ = 0, kept_ = 0, ring_ = 0, weighed_ = 0, hand_ = 0;
   std::vector<Node> nodes_;
   std::vector<std::uint16_t> heads_, residents_, ghosts_, free_;
 };
@@ -70,8 +71,9 @@ class Duel {
   // `hash` was used, or came in; at most once per unit of time and key. worth(use): the learned policy's.
   template <class Worth>
   void request(std::uint64_t hash, std::uint32_t now, std::uint32_t span, const Worth& worth);
-  // The cache holds so many now. One at a time.
-  void fit(std::uint64_t residents);
+  // The cache holds so many now, and so many are weighed for each that goes (0: enough to find nearly the least of all); what it cannot
+  // find the miniatures must not find either. One at a time.
+  void fit(std::uint64_t residents, std::uint32_t weighed = 0);
 
   bool keeping() const { return keeping_.load(std::memory_order_relaxed); }
   std::uint32_t reach() const { return reach_.load(std::memory_order_relaxed); }
@@ -86,6 +88,7 @@ class Duel {
   std::atomic<bool> keeping_{true};  // until the other has learnt something
   std::atomic<std::uint32_t> reach_{0}, sample_{0};
   std::uint64_t fitted_ = 0;
+  std::uint32_t weighed_ = 0;
   mutable std::mutex mutex_;
   Miniature learned_, kept_;
   double apart_ = 0;  // residents of one that the other has not
@@ -113,11 +116,15 @@ bool Miniature::request(std::uint32_t tag, std::uint32_t now, std::uint32_t span
     nodes_[node].place = none;  // in between: neither may be expelled below
   }
   while (residents_.size() >= capacity_) {
+    const auto count = static_cast<std::uint32_t>(residents_.size());
+    const std::uint32_t some = weighed_ == 0 ? count : std::min(weighed_, count);
+    if (weighed_ == 0) hand_ = count;
     std::uint32_t least = 0;
-    float least_worth = worth(use(residents_[0]));
-    for (std::uint32_t i = 1; i < residents_.size(); ++i) {
-      const float here = worth(use(residents_[i]));
-      if (here < least_worth) least_worth = here, least = i;
+    float least_worth = 0;
+    for (std::uint32_t i = 0; i < some; ++i) {
+      if (++hand_ >= count) hand_ = 0;
+      const float here = worth(use(residents_[hand_]));
+      if (i == 0 || here < least_worth) least_worth = here, least = hand_;
     }
     expel(least);
   }

@@ -122,6 +122,25 @@ TEST(Memory, stays_below_its_bytes_while_its_index_grows) {
   EXPECT_GT(cache.stats().payload, bound / 3);
 }
 
+TEST(Memory, throws_out_of_a_large_full_cache_no_more_than_new_keys_ask_for) {
+  ManualClock clock;
+  Memory<std::uint64_t, std::uint64_t> cache({.bytes = 2 << 20, .shards = 1}, clock);
+  std::uint64_t next = 0;
+  while (cache.stats().evicted < 1000) {
+    for (int i = 0; i < 500; ++i, ++next) cache.put(next, next);
+  }
+  const MemoryStats full = cache.stats();
+  ASSERT_GT(full.entries, 16'384U);
+  const std::uint64_t last = next - 1;
+  for (int i = 0; i < 20'000; ++i) cache.put(last, static_cast<std::uint64_t>(i));
+  for (int i = 0; i < 20'000; ++i, ++next) cache.put(next, next), cache.remove(next);
+  const MemoryStats after = cache.stats();
+  EXPECT_LE(after.evicted - full.evicted, 512U);
+  EXPECT_GE(after.entries + 512, full.entries);
+  EXPECT_LE(after.bytes, std::size_t{2} << 20);
+  cache.validate();
+}
+
 TEST(Memory, refuses_what_is_larger_than_its_biggest_value_and_forgets_the_old_one) {
   ManualClock clock;
   Memory<std::string, std::string> cache({.bytes = 1 << 20}, clock);

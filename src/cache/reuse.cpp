@@ -55,7 +55,7 @@ std::size_t ReuseModel::bytes() const {
   return bytes;
 }
 
-void ReuseModel::advance(std::uint64_t residents, std::uint64_t ghosts) {
+void ReuseModel::advance(std::uint64_t residents, std::uint64_t ghosts, std::uint32_t weighed) {
   std::unique_lock lock(learning_, std::try_to_lock);
   if (!lock) return;
   const Totals sum = totals();
@@ -77,7 +77,7 @@ void ReuseModel::advance(std::uint64_t residents, std::uint64_t ghosts) {
   }
   span_.store(static_cast<std::uint32_t>(std::max<std::uint64_t>(1, residents / unit_)), std::memory_order_relaxed);
   now_.store(static_cast<std::uint32_t>(static_cast<std::uint64_t>(units_)), std::memory_order_relaxed);
-  duel_.fit(residents);
+  duel_.fit(residents, weighed);
   if (clock < learn_next_) return;
   learn(static_cast<double>(residents), static_cast<double>(ghosts), units_ - learnt_at_);
   learnt_at_ = units_;

@@ -96,8 +96,8 @@ class ReuseModel {
     count(reader, mine.ghosts_seen, ghosts);
   }
 
-  // Moves the clock of requests on; call by writers, with the number of residents and of ghosts now.
-  void advance(std::uint64_t residents, std::uint64_t ghosts);
+  // Moves the clock of requests on; call by writers, with the number of residents and of ghosts now. `weighed`: see Duel::fit().
+  void advance(std::uint64_t residents, std::uint64_t ghosts, std::uint32_t weighed);
 
   struct Totals {
     std::uint64_t hits = 0, misses = 0, inserts = 0;

@@ -1,6 +1,7 @@
 #include "cache/store.h"
 
 #include <algorithm>
+#include <map>
 #include <new>
 #include <utility>
 
@@ -24,7 +25,10 @@ Store::Store(Settings settings, ReuseModel& model, const std::atomic<std::uint32
       model_(model),
       last_tick_(tick.load(std::memory_order_relaxed)) {
   wheel_.start(0);
-  if (settings.bytes >= large * 40) field_.reserve(std::size_t{batch_max} * (sweep_large + 1));
+  if (settings.bytes >= large * 40) {
+    field_.reserve(std::size_t{batch_max} * (sweep_large + 1));
+    chosen_.reserve(batch_max);
+  }
   Ref segments[2];
   for (Ref& segment : segments) {
     segment = arena_.take(Arena::segment_bytes);
@@ -76,10 +80,12 @@ Stored Store::put(const Item& item, std::uint64_t hash, const Epochs::Reader& wr
   if (++puts_ % 8 == 0) expire(1);
   const std::uint64_t every = std::max<std::uint64_t>(1, std::min<std::uint64_t>(entries_ / 1024, 256));
   if (puts_ % every == 0)
-    model_.advance(std::max<std::size_t>(1, entries_) << settings_.shard_bits, ghosts_.count() << settings_.shard_bits);
+    model_.advance(std::max<std::size_t>(1, entries_) << settings_.shard_bits, ghosts_.count() << settings_.shard_bits,
+                   entries_ < large ? 0 : sweep_large);
   // To learn what readers have left interrupts them (membarrier): seldom, where there is room.
   if (unstamped_ >= 64 + entries_ / (over(settings_.bytes / 16) ? 64 : 16)) reclaim(true);
 
+  make_room_ahead(Arena::slot_for(bytes), writer);
   const Ref ref = allocate(Arena::slot_for(bytes), true, writer);
   if (ref == 0) return refuse(Stored::full);
   if (outside_ > 0 || item.box.bytes + item.weight > 0) {
@@ -183,7 +189,7 @@ void Store::clear() {
   });
   due_.clear();
   pooled_ = 0;
-  field_.clear();
+  forget_chosen();
   entries_ = payload_ = pinned_ = 0;
   kept_ -= kept();
   ghosts_.clear();
@@ -377,6 +383,7 @@ void Store::validate() const {
   for (const Limbo& left : limbo_) leaving += left.box.bytes;
   CHECK(leaving == leaving_);
   std::size_t live = 0;
+  std::map<std::uint32_t, std::size_t> free_slots;
   for (std::uint32_t i = 1; i < arena_.pages(); ++i) {
     const Arena::Page& page = arena_.page(i);
     if (page.slot == 0 || page.slot == Arena::segment_bytes) continue;
@@ -385,11 +392,13 @@ void Store::validate() const {
       --taken;
     CHECK(taken == page.taken);
     if (page.detached) continue;
+    free_slots[page.slot] += page.slots - taken;
     for (std::uint32_t s = 0; s < page.slots; ++s) {
       if ((arena_.at<Entry>(arena_.first(i) + s * page.slot / 8)->flags() & Entry::live) != 0) ++live;
     }
   }
   CHECK(live == entries_);
+  for (const auto& [slot, count] : free_slots) CHECK(count == arena_.free(slot));
 }
 
 }  // namespace chaveiro::cache

@@ -8,6 +8,7 @@
 // Time:    find O(1), lock-free and without a write; put O(1) amortised.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -121,7 +122,7 @@ class Store {
   std::size_t entries() const { return entries_; }
   std::size_t bytes() const {
     return arena_.bytes() + index_.bytes() + ghosts_.bytes() + wheel_.bytes() + outside_ + leaving_ +
-           field_.capacity() * sizeof(Candidate);
+           (field_.capacity() + chosen_.capacity()) * sizeof(Candidate);
   }
   std::size_t payload() const { return payload_; }
   std::size_t ghosts() const { return ghosts_.count(); }
@@ -144,6 +145,7 @@ class Store {
   static constexpr std::size_t large = 16'384;     // entries
   static constexpr std::uint32_t pool_max = 32;
   static constexpr std::uint32_t batch_max = 256;
+  static constexpr std::uint32_t slots_ahead = 8, lines_ahead = 4;  // evictions before which those are asked for
   struct Candidate {
     Ref ref = 0;
     float worth = 0;
@@ -188,7 +190,13 @@ class Store {
   bool valid(Ref ref) const;
   std::uint32_t wheel_time(std::uint32_t deadline) const;
   bool evict_one(const Epochs::Reader& writer);
-  bool evict_many(std::uint32_t count, const Epochs::Reader& writer);
+  bool evict_next(const Epochs::Reader& writer);
+  void choose(const Epochs::Reader& writer);
+  void forget_chosen();
+  void make_room_ahead(std::uint32_t slot, const Epochs::Reader& writer);
+  void prefetch_slot(Ref ref) const;
+  void prefetch_lines(Ref ref) const;
+  std::size_t batch() const { return std::clamp<std::size_t>(entries_ / 256, 1, batch_max); }
   bool evict_page(const Epochs::Reader& writer);
   template <class Weighed>
   void look_around(const Epochs::Reader& writer, std::uint32_t count, Weighed weighed);
@@ -220,9 +228,13 @@ class Store {
   std::size_t unstamped_ = 0;  // at the end of limbo_
   Candidate pool_[pool_max] = {};
   std::uint32_t pooled_ = 0;
-  bool pool_keeping_ = true;      // weighed under which policy
-  float pool_worst_ = 0;          // of a full pool: nothing worth more is looked at twice
-  std::vector<Candidate> field_;  // of evict_many(): what it left over, worth least of what it has seen
+  bool pool_keeping_ = true;       // weighed under which policy
+  float pool_worst_ = 0;           // of a full pool: nothing worth more is looked at twice
+  std::vector<Candidate> field_;   // of choose(): what it left over, worth least of what it has seen
+  std::vector<Candidate> chosen_;  // who goes in a large cache, from next_ on
+  // Up to where the memory has been asked for slots, and for lines of index and ghosts.
+  std::size_t next_ = 0, asked_ = 0, lines_asked_ = 0;
+  bool chosen_too_many_ = false;  // the order under which they were weighed
   std::uint32_t hand_page_ = 1, hand_slot_ = 0;
   std::size_t entries_ = 0, payload_ = 0, outside_ = 0, pinned_ = 0;
   std::size_t leaving_ = 0;       // of boxes in limbo_

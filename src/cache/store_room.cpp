@@ -25,12 +25,7 @@ Ref Store::allocate(std::size_t bytes, bool may_evict, const Epochs::Reader& wri
     // In the first rounds one for one; then, if the sizes do not fit, a whole page.
     bool some = false;
     if (round < 4) {
-      const std::size_t batch = std::clamp<std::size_t>(entries_ / 256, 1, batch_max);
-      if (entries_ >= large && field_.capacity() > 0) {
-        some = evict_many(static_cast<std::uint32_t>(batch), writer);
-      } else {
-        for (std::size_t i = 0; i < batch; ++i) some |= evict_one(writer);
-      }
+      for (std::size_t i = 0; i < batch(); ++i) some |= entries_ >= large ? evict_next(writer) : evict_one(writer);
     } else {
       some = evict_page(writer);
     }
@@ -134,55 +129,74 @@ void Store::heed_policy() {
   if (pool_keeping_ == model_.keeping()) return;
   pool_keeping_ = !pool_keeping_;
   pooled_ = 0;
-  field_.clear();
+  forget_chosen();
 }
 
-// The same for many at a time, in a large cache: the least of those just weighed and of those that were left over. What it
-// reads of each is asked of the memory before it is needed.
-bool Store::evict_many(std::uint32_t count, const Epochs::Reader& writer) {
-  count = std::min(count, batch_max);
-  heed_policy();
-  look_around(writer, count * sweep_large, [&](Ref ref, float worth) { field_.push_back({ref, worth}); });
-  if (field_.empty()) return false;
-  const auto less = [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; };
-  const auto first = field_.begin();
-  const std::size_t take = std::min<std::size_t>(count, field_.size());
-  std::nth_element(first, first + static_cast<std::ptrdiff_t>(take - 1), field_.end(), less);
+void Store::forget_chosen() {
+  field_.clear();
+  chosen_.clear();
+  next_ = asked_ = lines_asked_ = 0;
+}
 
-  std::uint64_t hashes[batch_max];
-  const std::uint32_t tick = tick_.load(std::memory_order_relaxed);
-  for (std::size_t i = 0; i < take; ++i) {
-    __builtin_prefetch(arena_.at<Entry>(field_[i].ref));
-    __builtin_prefetch(arena_.at<Entry>(field_[i].ref)->at(47));
-  }
-  for (std::size_t i = 0; i < take; ++i) {
-    Candidate& one = field_[i];
+// A put into a full cache, while it waits for its line of the index, throws one out for a later put.
+void Store::make_room_ahead(std::uint32_t slot, const Epochs::Reader& writer) {
+  if (entries_ < large || arena_.free(slot) + limbo_.size() >= batch() || !over(arena_.page_bytes())) return;
+  evict_next(writer);
+}
+
+// In a large cache who goes is chosen for a batch, and then they go one by one. What is read of each then is asked of the memory some
+// calls before.
+bool Store::evict_next(const Epochs::Reader& writer) {
+  heed_policy();
+  if (next_ == chosen_.size()) choose(writer);
+  for (; next_ != chosen_.size(); ++next_) {
+    for (; asked_ != chosen_.size() && asked_ <= next_ + slots_ahead; ++asked_) prefetch_slot(chosen_[asked_].ref);
+    for (; lines_asked_ != chosen_.size() && lines_asked_ <= next_ + lines_ahead; ++lines_asked_)
+      prefetch_lines(chosen_[lines_asked_].ref);
+    const Candidate one = chosen_[next_];
+    if (!valid(one.ref)) continue;
     const Entry& entry = *arena_.at<Entry>(one.ref);
-    if (!valid(one.ref))
-      one.ref = 0;
-    else if (!entry.expired(entry.flags(), tick) && worth(entry, entry.flags()) > one.worth * 1.5F)
-      one.ref = 0;  // used since
-    if (one.ref == 0) continue;
-    hashes[i] = hash_of(entry);
-    index_.expect_change(hashes[i] << shard_bits_max);
-    __builtin_prefetch(ghosts_.line(hashes[i]), 1);
+    const std::uint32_t flags = entry.flags();
+    const bool expired = entry.expired(flags, tick_.load(std::memory_order_relaxed));
+    if (!expired && worth(entry, flags, chosen_too_many_) > one.worth * 1.5F) continue;  // used since
+    const std::uint64_t hash = hash_of(entry);
+    if (!expired) ghosts_.add(hash, entry.use(flags), model_.now());
+    unlink(one.ref, hash, expired ? Cause::expired : Cause::evicted);
+    ++next_;
+    return true;
   }
-  bool some = false;
-  for (std::size_t i = 0; i < take; ++i) {
-    const Ref ref = field_[i].ref;
-    if (ref == 0 || !valid(ref)) continue;
-    const Entry& entry = *arena_.at<Entry>(ref);
-    const bool expired = entry.expired(entry.flags(), tick);
-    if (!expired) ghosts_.add(hashes[i], entry.use(entry.flags()), model_.now());
-    unlink(ref, hashes[i], expired ? Cause::expired : Cause::evicted);
-    some = true;
-  }
-  field_.erase(first, first + static_cast<std::ptrdiff_t>(take));
-  if (field_.size() > count) {
-    std::nth_element(first, first + static_cast<std::ptrdiff_t>(count), field_.end(), less);
-    field_.resize(count);
-  }
-  return some;
+  return false;
+}
+
+// The least of those just weighed and of those that were left over. A batch is weighed under one order, too many kept or not, though what
+// goes changes that.
+void Store::choose(const Epochs::Reader& writer) {
+  const std::size_t count = batch();
+  chosen_too_many_ = too_many_kept();
+  look_around(writer, static_cast<std::uint32_t>(count * sweep_large),
+              [&](Ref ref, float worth) { field_.push_back({ref, worth}); });
+  const auto less = [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; };
+  const auto place = [&](std::size_t at) {
+    return field_.begin() + static_cast<std::ptrdiff_t>(std::min(at, field_.size()));
+  };
+  std::nth_element(field_.begin(), place(count), field_.end(), less);
+  chosen_.assign(field_.begin(), place(count));
+  field_.erase(field_.begin(), place(count));
+  std::nth_element(field_.begin(), place(count), field_.end(), less);
+  field_.erase(place(count), field_.end());
+  next_ = asked_ = lines_asked_ = 0;
+}
+
+void Store::prefetch_slot(Ref ref) const {
+  __builtin_prefetch(arena_.at<Entry>(ref));
+  __builtin_prefetch(arena_.at<Entry>(ref)->at(47));
+}
+
+void Store::prefetch_lines(Ref ref) const {
+  if (!valid(ref)) return;
+  const std::uint64_t hash = hash_of(*arena_.at<Entry>(ref));
+  index_.expect_change(hash << shard_bits_max);
+  __builtin_prefetch(ghosts_.line(hash), 1);
 }
 
 bool Store::evict_one(const Epochs::Reader& writer) {
