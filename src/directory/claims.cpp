@@ -255,8 +255,8 @@ Result<Claim> Claims::take_due(const Claim& claim, DueAction action, Deadline de
   return fail(Code::internal, "Internal", "unknown due action");
 }
 
-Result<std::size_t> Claims::run_due(const std::function<void(const ClaimId&, const Error&)>& failed,
-                                    Deadline deadline) {
+Result<std::size_t> Claims::run_due(const std::function<void(const ClaimId&, const Error&)>& failed, Deadline deadline,
+                                    const std::function<bool()>& goes_on) {
   constexpr std::size_t claims_max = 65'536;
   // Claims that wait for somebody else, or that fail, stay at the head of the list: it is read further only when
   // nothing could be done with what was read so far.
@@ -272,6 +272,7 @@ Result<std::size_t> Claims::run_due(const std::function<void(const ClaimId&, con
       while (!failing.contains(claim.id)) {
         const auto action = due(claim, impl_->serves(claim.donor), impl_->serves(claim.claimer()), now);
         if (!action) break;
+        if (!goes_on()) return steps;
         auto next = take_due(claim, *action, deadline);
         if (!next) {
           failing.insert(claim.id);

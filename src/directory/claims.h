@@ -54,8 +54,11 @@ class Claims {
   // One round of the deadline worker: takes every step that is due for our side now, through the operations above, as
   // the caller "system".
   // Answers how many steps were taken; a claim that fails is logged by the caller through `failed` and tried again next
-  // round.
-  Result<std::size_t> run_due(const std::function<void(const ClaimId&, const Error&)>& failed, Deadline deadline);
+  // round. `goes_on` is asked before each step: false ends the round. Two rounds at once, on whatever nodes, take each step once: the
+  // claim's version decides, and the later one finds it done.
+  Result<std::size_t> run_due(
+      const std::function<void(const ClaimId&, const Error&)>& failed, Deadline deadline,
+      const std::function<bool()>& goes_on = [] { return true; });
 
  private:
   Result<Claim> take_due(const Claim& claim, DueAction action, Deadline deadline);

@@ -261,6 +261,17 @@ TEST_F(ClaimsTest, the_worker_acts_for_our_side_only) {
   EXPECT_EQ(claimers.run_due(failed, Deadline::never()).value(), 1u);
 }
 
+TEST_F(ClaimsTest, the_worker_ends_its_round_when_it_is_told_to_and_the_next_one_takes_up_the_rest) {
+  claim(bruno, 5);
+  clock.advance(168h);
+  const auto failed = [](const ClaimId&, const Error& error) { ADD_FAILURE() << error.message; };
+  int asked = 0;
+  EXPECT_EQ(claims.run_due(failed, Deadline::never(), [&] { return ++asked < 2; }).value(), 1u);
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(claims.run_due(failed, Deadline::never(), [] { return false; }).value(), 0u);
+  EXPECT_EQ(run_due(), 1u);
+}
+
 TEST_F(ClaimsTest, a_claim_that_fails_is_told_and_does_not_hold_up_the_others) {
   const Claim stuck = claim(bruno, 5);
   phone(account(bank_a, natural(3), "3"), 6);
