@@ -280,4 +280,8 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
            WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.cache_nodes PROPERTIES TIMEOUT 300 LABELS e2e
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
+  add_test(NAME e2e.leaders COMMAND ${Python3_EXECUTABLE} with_postgres.py leaders_test
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  set_tests_properties(e2e.leaders PROPERTIES TIMEOUT 900 LABELS e2e
+                       ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1")
 endif()

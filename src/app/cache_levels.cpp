@@ -36,14 +36,16 @@ Result<std::uint64_t> publisher_number(const std::string& file) {
 // The third level, in a file of this process or in the database that its nodes share; empty where it is not asked for.
 struct Third {
   std::unique_ptr<cache::Tier> tier;
+  cache::DurableTier* durable = nullptr;  // the same
   std::unique_ptr<cache::Upkeep> upkeep;
   bool shared = false;
 
   template <class T>
   static Third of(std::unique_ptr<T> opened, bool shared, const Clock& clock) {
-    // A step at a time: step() comes many times a second.
-    auto upkeep = std::make_unique<cache::Upkeep>(*opened, clock, cache::UpkeepOptions{.steps_max = 1});
-    return {std::move(opened), std::move(upkeep), shared};
+    // A step at a time: step() comes many times a second. A shared level is swept by one of the nodes.
+    cache::DurableTier* const durable = opened.get();
+    auto upkeep = std::make_unique<cache::Upkeep>(*durable, clock, cache::UpkeepOptions{.steps_max = shared ? 0 : 1});
+    return {std::move(opened), durable, std::move(upkeep), shared};
   }
   static Result<Third> open(const Settings& settings, const std::string& folder, const Clock& clock) {
     if (!settings.cache_l3_enabled) return Third{};
@@ -57,6 +59,7 @@ struct Third {
   }
 };
 
+constexpr int sweep_steps_max = 20;
 constexpr auto start_time_max = std::chrono::seconds{30};
 constexpr std::string_view note_at_work = "open";
 
@@ -90,6 +93,7 @@ class Levels final : public CacheLevels {
       : second_(std::move(second)), third_(std::move(third)), note_(std::move(note)), suspect_(suspect) {}
 
   cache::Tier* l2() override { return second_.tier.get(); }
+  redis::Client* redis() override { return second_.client.get(); }
   bool l2_is_suspect() const override { return second_.tier != nullptr && suspect_; }
   Result<void> check(Deadline deadline) override {
     return second_.client ? second_.client->wait_ready(deadline) : Result<void>();
@@ -101,6 +105,15 @@ class Levels final : public CacheLevels {
 
   Result<void> step(Deadline deadline) override {
     if (third_.upkeep) TRY_VOID(third_.upkeep->run_once(deadline));
+    return {};
+  }
+
+  Result<void> sweep(const std::function<bool()>& goes_on, Deadline deadline) override {
+    if (!third_.shared) return {};
+    for (int step = 0; step < sweep_steps_max && goes_on(); ++step) {
+      TRY(const bool more, third_.durable->purge_step(deadline));
+      if (!more) break;
+    }
     return {};
   }
 

@@ -13,6 +13,7 @@
 // Errors:  those of the tiers, naming the file.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "app/settings.h"
@@ -22,6 +23,10 @@
 #include "cache/backplane.h"
 #include "cache/tier.h"
 #include "directory/store.h"
+
+namespace chaveiro::redis {
+class Client;
+}
 
 namespace chaveiro::app {
 
@@ -34,6 +39,8 @@ class CacheLevels {
                                                    const Logger& log);
 
   virtual cache::Tier* l2() = 0;  // null: not asked for
+  // The server of the second level; null: not asked for.
+  virtual redis::Client* redis() = 0;
   // True: the second level may hold what is old, and must be cleared before anything is read from it.
   virtual bool l2_is_suspect() const = 0;
   // Does the second level answer? For what health shows.
@@ -45,8 +52,11 @@ class CacheLevels {
   virtual cache::Backplane* backplane() = 0;
   // This node's own number there, the same in its next life.
   virtual std::uint64_t publisher() const = 0;
-  // Removes some of what is over.
+  // Writes what was counted, and removes some of what is over from a file of our own.
   virtual Result<void> step(Deadline deadline) = 0;
+  // Removes what is over from a third level that the nodes share, in bounded steps, as long as `goes_on` says so. One of the nodes is
+  // enough.
+  virtual Result<void> sweep(const std::function<bool()>& goes_on, Deadline deadline) = 0;
   // The store is no longer written to. `told_everything`: every commit since open() was told to the caches.
   virtual Result<void> close(directory::Store& store, bool told_everything, Deadline deadline) = 0;
 };

@@ -248,8 +248,9 @@ const Setting table[] = {
     {"REDIS_MAX_RETRIES", SettingKind::number, "3", "tries again of a read", "",
      number<&Settings::redis_retries, 0, 100>},
     {"REDIS_STATE_URL", SettingKind::secret, "",
-     "server, which must not evict, for limits that several processes share; empty: each keeps them in memory", "",
-     secret<&Settings::redis_state_url>},
+     "server, which must not evict, for limits that several processes share and for who leads; empty: limits lie in "
+     "memory, who leads on the server of CACHE_L2_ENABLED",
+     "", secret<&Settings::redis_state_url>},
     {"REDIS_SENTINEL_MASTER", SettingKind::text, "", "name of the master that the sentinels watch", "",
      text<&Settings::redis_sentinel_master>},
     {"REDIS_SENTINEL_ADDRS", SettingKind::list, "", "host:port of the sentinels, comma-separated", "",

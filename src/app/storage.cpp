@@ -159,9 +159,17 @@ class FileStorage final : public Storage {
 
   vsync::SyncAnswers& sync_answers() override { return sync_answers_; }
 
+  Result<std::string> shared_database(Deadline deadline) override {
+    return server_ == nullptr ? std::string() : server_->database_id(deadline);
+  }
+
   Result<void> keep_up(Deadline deadline) override {
+    return server_ == nullptr ? Result<void>() : server_->keep_months(clock_.now(), deadline);
+  }
+
+  Result<void> look_after(Deadline deadline) override {
     if (server_ == nullptr) return {};
-    TRY(const auto months, server_->keep_months(clock_.now(), deadline));
+    TRY(const auto months, server_->months(clock_.now(), deadline));
     *months_.lock() = months;
     return {};
   }

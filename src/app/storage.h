@@ -45,8 +45,13 @@ class Storage {
   // What consumers of events remember, where the database keeps it; null: keep it elsewhere.
   virtual events::ConsumerMemory* consumer_memory() = 0;
   virtual vsync::SyncAnswers& sync_answers() = 0;
+  // Tells the database that several nodes share from every other one; "" where it is this process's own.
+  virtual Result<std::string> shared_database(Deadline deadline) = 0;
   // What the store needs now and then, about once an hour: the months of a server's audit made ahead, and detached after their time.
+  // One of the nodes is enough.
   virtual Result<void> keep_up(Deadline deadline) = 0;
+  // Looks how that stands, for the metrics.
+  virtual Result<void> look_after(Deadline deadline) = 0;
   // Removes look-up records of months that ended before.
   virtual Result<std::uint64_t> purge_lookups(UtcTime before) = 0;
   // Can look-ups be recorded now? For /ready.

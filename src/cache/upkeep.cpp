@@ -9,6 +9,7 @@ UtcTime next_count_of_hot(UtcTime now) {
 }
 
 Result<void> Upkeep::run_once(Deadline deadline) {
+  TRY_VOID(tier_.write_hits(deadline));
   for (int step = 0; step < options_.steps_max; ++step) {
     TRY(const bool more, tier_.purge_step(deadline));
     if (!more) break;

@@ -28,8 +28,10 @@ inline constexpr std::size_t hot_prefixes_max = 100;
 class DurableTier {
  public:
   virtual ~DurableTier() = default;
-  // Removes some of what is over and writes the counts of reads. True: there may be more.
+  // Removes some of what is over. True: there may be more.
   virtual Result<bool> purge_step(Deadline deadline) = 0;
+  // Writes how often values were read by this process; until then only it knows.
+  virtual Result<void> write_hits(Deadline deadline) = 0;
   // Counts what is held. False: another process does so now, or has done so within `not_before`, and nothing was changed.
   virtual Result<bool> rebuild_hot(Micros not_before, Deadline deadline) = 0;
   // Most hits first, at most hot_prefixes_max.
@@ -40,7 +42,7 @@ class DurableTier {
 UtcTime next_count_of_hot(UtcTime now);
 
 struct UpkeepOptions {
-  int steps_max = 20;                              // purge_step() of one run, at least 1
+  int steps_max = 20;                              // purge_step() of one run; 0: somebody else gives the room back
   Micros counted_within = std::chrono::hours{20};  // another node's count that is younger serves for us too
 };
 

@@ -8,12 +8,16 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Counted final : DurableTier {
-  int rows = 0, steps = 0, counts = 0;
+  int rows = 0, steps = 0, written = 0, counts = 0;
   bool away = false;
   Result<bool> purge_step(Deadline) override {
     ++steps;
     rows = std::max(0, rows - 10);
     return rows > 0;
+  }
+  Result<void> write_hits(Deadline) override {
+    ++written;
+    return {};
   }
   Result<bool> rebuild_hot(Micros, Deadline) override {
     if (away) return fail(Code::unavailable, "Away", "away");
@@ -55,6 +59,16 @@ TEST(Upkeep, gives_room_back_in_a_bounded_number_of_steps) {
   ASSERT_TRUE(upkeep.run_once(Deadline::never()));
   EXPECT_EQ(tier.steps, 8);
   EXPECT_EQ(tier.rows, 0);
+}
+
+TEST(Upkeep, leaves_the_room_to_somebody_else_and_still_writes_what_was_read) {
+  Counted tier;
+  ManualClock clock;
+  Upkeep upkeep(tier, clock, {.steps_max = 0});
+  tier.rows = 75;
+  ASSERT_TRUE(upkeep.run_once(Deadline::never()));
+  EXPECT_EQ(tier.steps, 0);
+  EXPECT_EQ(tier.written, 1);
 }
 
 }  // namespace

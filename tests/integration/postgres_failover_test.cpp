@@ -39,10 +39,12 @@ TEST_F(PostgresFailover, to_a_synchronous_replica_loses_nothing_that_was_answere
   tests::wait_until("the replica is synchronous", [&] { return state_of_replica() == "sync"; });
   commit(0, 200);
   EXPECT_EQ(answered.size(), 200u);
+  const std::string database = store->database_id(soon()).value();
   primary.kill();
   replica->promote();
   EXPECT_TRUE(when_back([&] { return store->commit(registration_of(1000), Deadline::in(20s)); }));
   for (const std::uint64_t n : answered) ASSERT_TRUE(is_there(n)) << n;
+  EXPECT_EQ(when_back([&] { return store->database_id(soon()); }).value(), database) << "it is the same database";
   expect_whole_chain(*store);
 }
 

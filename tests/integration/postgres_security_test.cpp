@@ -271,6 +271,15 @@ TEST_F(PostgresSecurity, a_node_that_heard_nothing_for_a_while_is_told_to_forget
   tests::wait_until("a sweep is told as one", [&] { return losses() >= 2; });
 }
 
+TEST_F(PostgresSecurity, a_database_tells_all_who_use_it_the_same_and_a_copy_of_it_something_else) {
+  const std::string id = store->database_id(soon()).value();
+  EXPECT_THAT(id, testing::MatchesRegex("[0-9a-f]+-[0-9]+"));
+  EXPECT_EQ(open({other_ispb}, "other")->database_id(soon()).value(), id);
+  const FreshDatabase copy;
+  PostgresOptions options = copy.options();
+  EXPECT_NE(PostgresStore::open(options, person_key(), day_one, soon()).value()->database_id(soon()).value(), id);
+}
+
 TEST_F(PostgresSecurity, who_holds_a_key_is_told_also_of_another_participant) {
   fill();
   const auto other = open({other_ispb}, "second");

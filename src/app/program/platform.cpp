@@ -16,6 +16,7 @@
 #include "app/event_service.h"
 #include "app/figures.h"
 #include "app/health.h"
+#include "app/jobs.h"
 #include "app/keyring.h"
 #include "app/known_keys.h"
 #include "app/limited_registry.h"
@@ -113,6 +114,7 @@ struct Platform::Parts {
   std::unique_ptr<limits::IdempotencyStore> first_answer_store;
   std::optional<api::FirstAnswers> first_answers;
   std::unique_ptr<PlatformLimits> limits;
+  std::unique_ptr<Jobs> jobs;
   std::unique_ptr<dir::EmbeddedRegistry> embedded_registry;
   std::unique_ptr<LimitedRegistry> registry;
   std::optional<KnownKeys> known_keys;  // none: no cache
@@ -146,7 +148,8 @@ struct Platform::Parts {
   std::unique_ptr<api::grpc::RlsServer> rls;
 
   std::optional<Periodic> leases_worker, policies_worker, failover_worker, callers_worker, health_worker, claims_worker,
-      figures_worker, event_figures_worker, cache_worker, certificates_worker, invalidation_worker, storage_worker;
+      figures_worker, event_figures_worker, cache_worker, sweep_worker, certificates_worker, invalidation_worker,
+      storage_worker;
   std::optional<Periodic> events_loop;
   bool has_demonstration = false;
 
@@ -325,6 +328,7 @@ struct Platform::Parts {
       probes.push_back({"pulsar", false, [this](Deadline deadline) {
                           return events->check(deadline.capped(std::chrono::milliseconds{500}));
                         }});
+    if (jobs->elected()) probes.push_back({"jobs", false, [this](Deadline) { return jobs->check(); }});
     health.emplace(std::move(probes));
     TRY_VOID(health->refresh(Deadline::in(std::chrono::seconds{10})));
     figures.emplace(storage->store(), metrics, served_of(settings));
@@ -433,6 +437,14 @@ struct Platform::Parts {
                              return cache_levels->step(deadline);
                            });
     }
+    if (cache_levels->l3_is_shared()) {
+      sweep_worker.emplace(PeriodicOptions{.name = "cache-sweep", .interval = std::chrono::seconds{1}}, clock,
+                           logger.named("cache"), [this](Deadline deadline) {
+                             return jobs->cache_sweep().run(deadline, [&](const OneOfMany::GoesOn& goes_on) {
+                               return cache_levels->sweep(goes_on, deadline);
+                             });
+                           });
+    }
     if (invalidator) {
       invalidation_worker.emplace(PeriodicOptions{.name = "invalidation", .interval = invalidator->tick_interval()},
                                   clock, logger.named("cache"), [this](Deadline) -> Result<void> {
@@ -449,18 +461,24 @@ struct Platform::Parts {
     claims_worker.emplace(
         PeriodicOptions{
             .name = "claims", .interval = std::chrono::seconds{10}, .first = PeriodicOptions::First::at_once},
-        clock, logger.named("claims"), [this](Deadline deadline) { return run_due_claims(deadline); });
+        clock, logger.named("claims"), [this](Deadline deadline) {
+          return jobs->claims().run(
+              deadline, [&](const OneOfMany::GoesOn& goes_on) { return run_due_claims(goes_on, deadline); });
+        });
     figures_worker.emplace(
         PeriodicOptions{
             .name = "figures", .interval = std::chrono::minutes{1}, .first = PeriodicOptions::First::at_once},
         clock, logger.named("figures"), [this](Deadline deadline) { return figures->refresh(deadline); });
-    storage_worker.emplace(PeriodicOptions{.name = "storage",
-                                           .interval = std::chrono::hours{1},
-                                           .retry_interval = std::chrono::minutes{1},
-                                           .run_time_max = std::chrono::minutes{1},
-                                           .first = PeriodicOptions::First::at_once},
-                           clock, logger.named("storage"),
-                           [this](Deadline deadline) { return storage->keep_up(deadline); });
+    storage_worker.emplace(
+        PeriodicOptions{.name = "storage",
+                        .interval = std::chrono::hours{1},
+                        .retry_interval = std::chrono::minutes{1},
+                        .run_time_max = std::chrono::minutes{1},
+                        .first = PeriodicOptions::First::at_once},
+        clock, logger.named("storage"), [this](Deadline deadline) -> Result<void> {
+          TRY_VOID(jobs->months().run(deadline, [&](const OneOfMany::GoesOn&) { return storage->keep_up(deadline); }));
+          return storage->look_after(deadline);
+        });
     if (tls) {
       certificates_worker.emplace(PeriodicOptions{.name = "certificates", .interval = std::chrono::seconds{1}}, clock,
                                   logger.named("certificates"), [this](Deadline) -> Result<void> {
@@ -471,13 +489,13 @@ struct Platform::Parts {
     }
   }
 
-  Result<void> run_due_claims(Deadline deadline) {
+  Result<void> run_due_claims(const OneOfMany::GoesOn& goes_on, Deadline deadline) {
     TRY(const std::size_t steps, claims->run_due(
                                      [this](const dir::ClaimId& claim, const Error& error) {
                                        logger.warn("a step of a claim that is due failed and is tried again",
                                                    {{"claim", to_string(claim)}, {"error", error}});
                                      },
-                                     deadline));
+                                     deadline, goes_on));
     if (steps > 0) logger.info("claims went on by their clocks", {{"steps", steps}});
     return {};
   }
@@ -492,6 +510,8 @@ Result<std::unique_ptr<Platform>> Platform::start(const Settings& settings, bool
   auto parts = std::make_unique<Parts>(settings, log, clock);
   TRY_VOID(parts->build_storage(keyring, log));
   TRY_VOID(parts->build_limits(keyring));
+  redis::Client* const elects = parts->state_redis ? parts->state_redis.get() : parts->cache_levels->redis();
+  parts->jobs = Jobs::make(settings, *parts->storage, elects, clock, log.logger("jobs"), parts->metrics);
   parts->build_directory(keyring);
   if (demonstration && settings.app_env != "production") {
     TRY(const std::uint64_t made,
@@ -555,9 +575,10 @@ bool Platform::stop(Deadline deadline) {
   parts.grpc->not_ready();
   for (auto* worker : {&parts.leases_worker, &parts.policies_worker, &parts.failover_worker, &parts.callers_worker,
                        &parts.claims_worker, &parts.figures_worker, &parts.event_figures_worker, &parts.health_worker,
-                       &parts.cache_worker, &parts.certificates_worker, &parts.storage_worker}) {
+                       &parts.cache_worker, &parts.sweep_worker, &parts.certificates_worker, &parts.storage_worker}) {
     if (*worker && !(*worker)->stop(deadline)) parts.logger.warn("a worker did not stop in time");
   }
+  parts.jobs->leave(deadline);
   *parts.events_worker.lock() = nullptr;
   if (parts.events_loop && !parts.events_loop->stop(deadline)) parts.logger.warn("events did not stop in time");
   const bool rest_whole = parts.rest->stop(deadline);

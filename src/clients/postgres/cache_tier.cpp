@@ -212,20 +212,24 @@ Result<void> CacheTier::clear(Deadline deadline) {
   return {};
 }
 
-Result<bool> CacheTier::purge_step(Deadline deadline) {
+Result<void> CacheTier::write_hits(Deadline deadline) {
   if (deadline.expired()) return too_late();
   const Hits counted = hits_.with([](Hits& hits) { return std::exchange(hits, {}); });
-  if (!counted.empty()) {
-    constexpr Oid types[] = {oid::bytes, oid::int8};
-    Columns counts(types);
-    for (const auto& [key, count] : counted) counts.add(as_bytes(key)).add(count);
-    Params params;
-    counts.add_to(params);
-    TRY_VOID(write(
-        "UPDATE cache_value AS c SET hits = c.hits + d.count FROM unnest($1::bytea[], $2::bigint[]) AS d (key, count) "
-        "WHERE c.key = d.key",
-        params, deadline));
-  }
+  if (counted.empty()) return {};
+  constexpr Oid types[] = {oid::bytes, oid::int8};
+  Columns counts(types);
+  for (const auto& [key, count] : counted) counts.add(as_bytes(key)).add(count);
+  Params params;
+  counts.add_to(params);
+  TRY_VOID(write(
+      "UPDATE cache_value AS c SET hits = c.hits + d.count FROM unnest($1::bytea[], $2::bigint[]) AS d (key, count) "
+      "WHERE c.key = d.key",
+      params, deadline));
+  return {};
+}
+
+Result<bool> CacheTier::purge_step(Deadline deadline) {
+  if (deadline.expired()) return too_late();
   TRY(const Rows rows,
       write("DELETE FROM cache_value WHERE key IN (SELECT key FROM cache_value WHERE until <= $1 UNION SELECT key FROM "
             "cache_value WHERE epoch < (SELECT epoch FROM cache_state) LIMIT $2)",

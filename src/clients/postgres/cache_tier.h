@@ -28,7 +28,7 @@ struct CacheTierOptions {
   Micros ttl_max = std::chrono::hours{24 * 30};  // nothing is kept longer; 0: no bound
   std::size_t connections_max = 8;               // that write
   std::size_t hits_held =
-      10'000;  // keys whose reads are counted in memory until purge_step() writes them; 0: not counted
+      10'000;  // keys whose reads are counted in memory until write_hits() writes them; 0: not counted
   std::uint32_t purge_rows = 500;  // rows that one purge_step() removes at most
 };
 
@@ -48,13 +48,14 @@ class CacheTier final : public cache::Tier, public cache::DurableTier {
   Result<void> clear(Deadline deadline) override;
 
   Result<bool> purge_step(Deadline deadline) override;
+  Result<void> write_hits(Deadline deadline) override;
   struct Usage {
     std::uint64_t rows = 0;   // also those that are over and not yet removed
     std::uint64_t bytes = 0;  // of the table with its indexes
     std::uint64_t epoch = 0;
   };
   Result<Usage> usage(Deadline deadline);
-  // How often the value was read since it was put, as far as purge_step() has written it.
+  // How often the value was read since it was put, as far as write_hits() has written it.
   Result<std::uint64_t> hits(std::string_view key, Deadline deadline);
 
   Result<bool> rebuild_hot(Micros not_before, Deadline deadline) override;

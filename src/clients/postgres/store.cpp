@@ -104,14 +104,17 @@ Result<void> PostgresStore::check(Deadline deadline) {
   return {};
 }
 
-Result<PostgresStore::Months> PostgresStore::keep_months(UtcTime now, Deadline deadline) {
+Result<void> PostgresStore::keep_months(UtcTime now, Deadline deadline) {
+  if (impl_->options.maintenance_url.empty()) return {};
+  TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
+  TRY_VOID(make_partitions(*connection, now, impl_->options.months_ahead, deadline));
+  const std::uint32_t kept = impl_->options.months_kept;
+  return kept == 0 ? Result<void>() : detach_before(first_month_kept(now, kept), now, deadline);
+}
+
+Result<PostgresStore::Months> PostgresStore::months(UtcTime now, Deadline deadline) {
   const std::uint32_t kept = impl_->options.months_kept;
   const Month first_kept = kept == 0 ? Month{} : first_month_kept(now, kept);
-  if (!impl_->options.maintenance_url.empty()) {
-    TRY(const auto connection, Connection::open(impl_->maintenance(), deadline));
-    TRY_VOID(make_partitions(*connection, now, impl_->options.months_ahead, deadline));
-    if (kept > 0) TRY_VOID(detach_before(first_kept, now, deadline));
-  }
   TRY(const Pool::Lease connection, impl_->pool.borrow(deadline));
   TRY(const std::vector<Month> there, partitions_of_audit(*connection, deadline));
   Months months;
@@ -120,6 +123,15 @@ Result<PostgresStore::Months> PostgresStore::keep_months(UtcTime now, Deadline d
   months.overdue =
       static_cast<std::size_t>(std::ranges::count_if(there, [&](Month month) { return month < first_kept; }));
   return months;
+}
+
+Result<std::string> PostgresStore::database_id(Deadline deadline) {
+  TRY(const Pool::Lease connection, impl_->pool.borrow(deadline));
+  TRY(const Rows rows, connection->run("SELECT to_hex(system_identifier) || '-' || oid FROM pg_control_system(), "
+                                       "pg_database WHERE datname = current_database()",
+                                       {}, deadline));
+  if (rows.empty()) return fail(Code::corrupt, "DatabaseId", "the server does not tell which database this is");
+  return std::string(rows[0].text());
 }
 
 void PostgresStore::on_foreign_commits(Notices::Hook hook) {

@@ -107,12 +107,17 @@ class PostgresStore final : public directory::Store {
   bool hears_others() const;
 
   // Where there is a maintenance URL: makes what is missing of the coming months, and detaches those that have been kept for long enough,
-  // which the audit tells of. Without it, only looks.
+  // which the audit tells of. Without it, does nothing.
+  Result<void> keep_months(UtcTime now, Deadline deadline);
   struct Months {
     std::size_t ahead = 0;    // from `now` on without a gap: 0 means that what is written now has no month of its own
     std::size_t overdue = 0;  // to be detached
   };
-  Result<Months> keep_months(UtcTime now, Deadline deadline);
+  Result<Months> months(UtcTime now, Deadline deadline);
+
+  // The same for all who use this database, and for no other: a database that was restored from a dump, or copied within the server, is
+  // another one; a standby that took over is not. A server that was copied file by file says what its original says.
+  Result<std::string> database_id(Deadline deadline);
 
   KeyReads& key_reads();
   Writer::Counts writer_counts() const;

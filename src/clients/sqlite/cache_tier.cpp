@@ -249,12 +249,23 @@ Result<void> CacheTier::clear(Deadline deadline) {
   });
 }
 
+Result<void> CacheTier::write_hits(Deadline deadline) {
+  return in_turn(deadline, [&]() -> Result<void> {
+    if (hits_.empty()) return {};
+    const auto done = in_transaction([&]() -> Result<void> {
+      TRY(Statement * count, connection_->prepare("UPDATE cache_value SET hits = hits + ? WHERE key = ?"));
+      for (const auto& [key, hits] : hits_) TRY_VOID(count->add(hits).add(blob(key)).run());
+      return {};
+    });
+    if (done) hits_.clear();
+    return done;
+  });
+}
+
 Result<bool> CacheTier::purge_step(Deadline deadline) {
   return in_turn(deadline, [&]() -> Result<bool> {
     std::uint64_t removed = 0;
     const auto done = in_transaction([&]() -> Result<void> {
-      TRY(Statement * count, connection_->prepare("UPDATE cache_value SET hits = hits + ? WHERE key = ?"));
-      for (const auto& [key, hits] : hits_) TRY_VOID(count->add(hits).add(blob(key)).run());
       TRY(Statement * drop,
           connection_->prepare("DELETE FROM cache_value WHERE id IN (SELECT id FROM cache_value"
                                " WHERE until <= ? UNION SELECT id FROM cache_value WHERE epoch < ? LIMIT ?)"));
@@ -263,7 +274,6 @@ Result<bool> CacheTier::purge_step(Deadline deadline) {
       return {};
     });
     if (!done) return done.error();
-    hits_.clear();
     return removed == options_.purge_rows;
   });
 }
