@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <set>
 #include <thread>
 
-#include "base/election.h"
+#include "base/one_of_many.h"
+#include "cache/warming.h"
 #include "clients/redis/double.h"
 #include "clients/redis/leases.h"
 #include "tests/support/redis_server.h"
@@ -120,6 +122,47 @@ TEST_F(RedisLocks, end_the_term_of_a_leader_that_cannot_renew_it) {
   EXPECT_LT(clock.steady() - begin, 500ms + tests::slack);
   server.thaw();
   EXPECT_TRUE(one.wait_until_leader(soon()));
+}
+
+TEST_F(RedisLocks, let_one_of_two_nodes_warm_a_level_that_both_share_and_the_other_go_on_when_the_lease_is_lost) {
+  Guarded<std::set<std::string>> level;
+  const auto warm = [&](OneOfMany& job, const std::function<void(std::string_view)>& on_key) {
+    cache::WarmProgress progress;
+    EXPECT_TRUE(job.run(soon(), [&](const OneOfMany::GoesOn& goes_on) -> Result<void> {
+      cache::Warmer warmer({.keys = cache::KeySpace::range("k", 1, 300), .concurrency = 1}, clock);
+      const auto load = [&](std::string_view key, Deadline) -> Result<cache::Warmer::Step> {
+        if (!goes_on()) {
+          warmer.stop();
+          return fail(Code::cancelled, "NotOurs", "another node warms");
+        }
+        on_key(key);
+        return level.lock()->emplace(key).second ? cache::Warmer::Step::loaded : cache::Warmer::Step::present;
+      };
+      TRY(progress, warmer.run(load, {}, soon()));
+      return {};
+    }));
+    return progress;
+  };
+  Registry of_one, of_other;
+  OneOfMany one({.job = "warming", .installation = "base", .lease_time = 1min}, &leases, clock, {}, of_one);
+  ASSERT_TRUE(one.election()->wait_until_leader(soon()));
+  const auto first = warm(one, [&](std::string_view key) {
+    if (key != "k100") return;
+    server.command({"SET", "{chaveiro:lock:warming:base}", "someone"});
+    one.election()->poke();
+    tests::wait_until("the node notices", [&] { return one.election()->standing() == Standing::follows; });
+  });
+  EXPECT_EQ(first.end, cache::WarmProgress::End::stopped);
+  EXPECT_EQ(level.lock()->size(), 100u);
+  ASSERT_TRUE(one.leave(soon()));
+  server.command({"DEL", "{chaveiro:lock:warming:base}"});
+  OneOfMany other({.job = "warming", .installation = "base", .lease_time = 1min}, &leases, clock, {}, of_other);
+  ASSERT_TRUE(other.election()->wait_until_leader(soon()));
+  const auto second = warm(other, [](std::string_view) {});
+  EXPECT_EQ(second.end, cache::WarmProgress::End::complete);
+  EXPECT_EQ(second.loaded, 200u);
+  EXPECT_EQ(second.present, 100u);
+  EXPECT_EQ(warm(one, [](std::string_view) {}).total, 0u) << "the node that left does not warm";
 }
 
 TEST(RedisLocksOnADouble, are_the_same) {
