@@ -62,9 +62,13 @@ class Events(unittest.TestCase):
             self.tailed(platform, {entry})
             answer = platform.cli("events", "replay", "--topic", KEYS, "--subscription", "rebuilt", "--from", "2020-01-01T00:00:00Z")
             self.assertGreaterEqual(int(answer["messages"]), 1)
-            metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
-            for family in ("pulsar_messages_sent_total", "events_outbox_depth", "events_dead_letters "):
-                self.assertIn(family, metrics)
+            # Counted once a second, by a worker of their own.
+            missing = {"pulsar_messages_sent_total", "events_outbox_depth", "events_dead_letters "}
+            end = time.monotonic() + 60
+            while missing:
+                self.assertLess(time.monotonic(), end, missing)
+                metrics = platform.rest("GET", "/metrics", port=platform.metrics).body.decode()
+                missing = {family for family in missing if family not in metrics}
 
     def test_without_dead_letters_there_are_none_to_show(self):
         with Platform() as platform:
