@@ -100,6 +100,21 @@ TEST(Miniature, follows_a_cache_that_grows_and_shrinks) {
   }
 }
 
+TEST(Miniature, holds_less_of_a_loop_where_few_are_weighed_as_the_cache_does) {
+  const auto hits = [](std::uint32_t weighed) {
+    Miniature one;
+    one.fit(300, 0, weighed);
+    int sum = 0;
+    for (std::uint32_t now = 0; now < 20 * 400; ++now) {
+      sum += one.request(now % 400 << 8, now, 300, 300, [&](Use use) { return one.rank(use, now); }) ? 1 : 0;
+      EXPECT_LE(one.residents(), 300U);
+    }
+    return sum;
+  };
+  EXPECT_GT(hits(0), hits(6) * 3 / 2);
+  EXPECT_EQ(hits(0), hits(300));
+}
+
 TEST(Miniature, forgets_what_is_outside_a_smaller_sample) {
   Miniature one;
   one.fit(300, 0);
