@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 #include "clients/redis/double_keyspace.h"
 
@@ -245,7 +246,8 @@ std::optional<std::pair<double, double>> score_range(std::string_view first, std
     const auto score = score_of(text.substr(1));
     return score ? std::optional(std::nextafter(*score, outside)) : std::nullopt;
   };
-  const auto from = bound(first, INFINITY), to = bound(last, -INFINITY);
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const auto from = bound(first, infinity), to = bound(last, -infinity);
   if (!from || !to) return std::nullopt;
   return std::pair(*from, *to);
 }

@@ -264,7 +264,7 @@ DoubleReply DoubleServer::eval(DoubleSession& session, const Words& words) {
   if (!count || *count < 0 || static_cast<std::size_t>(*count) > words.size() - 3)
     return Reply::error("ERR Number of keys can't be greater than number of args");
   const auto first = words.begin() + 3, split = first + *count;
-  DoubleCall call{{first, split}, {split, words.end()}, [&](Words inner) { return run_data(session, inner); }};
+  DoubleCall call{{first, split}, {split, words.end()}, [&](const Words& inner) { return run_data(session, inner); }};
   return found->second(call);
 }
 
