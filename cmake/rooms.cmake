@@ -273,7 +273,8 @@ if(CHAVEIRO_TESTS AND TARGET chaveiro)
   add_test(NAME e2e.pulsar COMMAND ${Python3_EXECUTABLE} -m unittest -v pulsar_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
   set_tests_properties(e2e.pulsar PROPERTIES TIMEOUT 300 LABELS e2e FIXTURES_REQUIRED pulsar
                        ENVIRONMENT "CHAVEIRO_PROGRAM=$<TARGET_FILE:chaveiro>;PYTHONDONTWRITEBYTECODE=1;PYTHONPATH=${CMAKE_SOURCE_DIR}/.cache/pulsar/python;PULSAR_AT=${CMAKE_BINARY_DIR}/pulsar/url")
-  add_test(NAME deploy.alarms COMMAND promtool test rules deploy/prometheus/events.rules.test.yml WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_test(NAME deploy.alarms COMMAND promtool test rules deploy/prometheus/events.rules.test.yml deploy/prometheus/jobs.rules.test.yml
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(deploy.alarms PROPERTIES TIMEOUT 120 ENVIRONMENT_MODIFICATION PATH=path_list_append:${CMAKE_SOURCE_DIR}/.cache/tools/bin)
   # Several nodes on one PostgreSQL and one Redis.
   add_test(NAME e2e.cache_nodes COMMAND ${Python3_EXECUTABLE} with_postgres.py cache_nodes_test
