@@ -10,6 +10,7 @@ import time
 import unittest
 
 from harness import Platform
+from wire import Wire
 
 ANSWER_TIME_MAX = 10.0  # seconds; a call to Redis has its own, far shorter deadline, and a machine may be slow
 
