@@ -160,7 +160,7 @@ class RedisBackplane::Reader final : public Following {
       read();
     }
     template <class Fn>
-    void ask(Fn fn) {
+    void ask(const Fn& fn) {
       // Without the lock: what cannot be sent is answered at once, by a callback that comes back here.
       const auto [dedicated, life] =
           connection.with([](const Connection& it) { return std::pair(it.up ? it.dedicated : nullptr, it.life); });

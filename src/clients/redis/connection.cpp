@@ -72,6 +72,7 @@ Connection::Write Connection::admit(Locked& shared, std::vector<Request>& reques
     }
     if (!ready && waits && shared->waiting.size() < options_.session.in_flight_max) {
       shared->waiting.push_back(std::move(request));
+      // NOLINTNEXTLINE(bugprone-branch-clone): in between it is asked whether somebody still waits
     } else if (!ready || (request.waiter == nullptr && !request.done)) {
       refused.push_back({std::move(request), false});
     } else if (request.waiter && !request.waiter->begin_send()) {
