@@ -259,6 +259,27 @@ TEST_F(PulsarScripted, a_partition_that_is_gone_takes_nothing_of_the_others_with
   EXPECT_LT(std::ranges::find(now->in_order, "on its way"), std::ranges::find(now->in_order, "after it"));
 }
 
+// As where a topic is given away, or a subscription moved, at that very moment.
+TEST_F(PulsarScripted, who_is_sent_away_before_he_is_answered_comes_again_and_the_late_answer_harms_nobody) {
+  once(wire::Subscribe::type, [this](Peer& peer, const Frame& frame) {
+    const auto asked = wire::read_command<wire::Subscribe>(frame);
+    peer.say(wire::CloseConsumer{.consumer_id = asked->consumer_id});
+    broker.as_usual(peer, frame);
+  });
+  once(wire::Producer::type, [this](Peer& peer, const Frame& frame) {
+    const auto asked = wire::read_command<wire::Producer>(frame);
+    peer.say(wire::CloseProducer{.producer_id = asked->producer_id});
+    broker.as_usual(peer, frame);
+  });
+  const auto bus = make();
+  const auto sub = bus->subscribe({.topics = {topic}, .name = "sub"}, soon());
+  ASSERT_TRUE(sub) << sub.error().message;
+  EXPECT_EQ(broker.count(wire::Subscribe::type), 2u);
+  ASSERT_TRUE(send(*bus, "1"));
+  EXPECT_EQ(broker.count(wire::Producer::type), 2u);
+  EXPECT_EQ(broker.count(wire::CloseConsumer::type) + broker.count(wire::CloseProducer::type), 0u) << "both are wanted";
+}
+
 TEST_F(PulsarScripted, a_token_that_is_not_believed_is_told_at_once) {
   refuse(wire::Connect::type, wire::ServerError::authentication);
   BusOptions options;

@@ -101,19 +101,21 @@ void Consumer::subscribe(const std::shared_ptr<Connection>& connection) {
   }
   if (options_.type == events::SubscriptionType::key_shared) command.key_shared = wire::KeySharedMeta{};
   if (one_at_a_time(options_.type)) command.consumer_epoch = broker_epoch_;
-  connection->request(
-      command, Deadline::in(client_.options().operation_time_max),
-      [weak = weak_from_this(), connection, id = id_, &client = client_](Result<wire::Frame> answer) {
-        const auto self = weak.lock();
-        const bool wanted = self && self->state_ == State::connecting && self->connection_ == connection;
-        if (wanted && !answer) return self->connect_failed(answer.error());
-        if (wanted) return self->subscribed();
-        if (!answer) return;
-        // It was closed meanwhile: the broker may not keep it for a consumer that is not there.
-        std::string frame;
-        wire::append_frame(frame, wire::CloseConsumer{.consumer_id = id, .request_id = client.next_id()});
-        connection->send(frame);
-      });
+  connection->request(command, Deadline::in(client_.options().operation_time_max),
+                      [weak = weak_from_this(), connection, attempt = ++attempts_, id = id_,
+                       &client = client_](Result<wire::Frame> answer) {
+                        const auto self = weak.lock();
+                        const bool wanted = self && self->state_ == State::connecting && self->attempts_ == attempt;
+                        if (wanted && !answer) return self->connect_failed(answer.error());
+                        if (wanted) return self->subscribed();
+                        if (!answer || (self && self->state_ != State::closed))
+                          return;  // another attempt has its place
+                        // It was closed meanwhile: the broker may not keep it for a consumer that is not there.
+                        std::string frame;
+                        wire::append_frame(frame,
+                                           wire::CloseConsumer{.consumer_id = id, .request_id = client.next_id()});
+                        connection->send(frame);
+                      });
 }
 
 void Consumer::subscribed() {
@@ -215,8 +217,9 @@ void Consumer::on_frame(const wire::Frame& frame) {
     if (told) options_.on_active(told->is_active);
     return;
   }
-  if (frame.type == wire::CloseConsumer::type && state_ == State::open) {
-    // The broker gives the topic away, or the subscription was moved: not the application's end.
+  if (frame.type == wire::CloseConsumer::type && (state_ == State::open || state_ == State::connecting)) {
+    // The broker gives the topic away, or the subscription was moved: not the application's end. It may say so before it answers to who
+    // subscribes at that moment.
     connection_->remove_consumer(id_);
     connection_.reset();
     drop_queue();

@@ -115,6 +115,7 @@ class Consumer final : public Resident, public std::enable_shared_from_this<Cons
   std::shared_ptr<Connection> connection_;
   Done opened_;
   bool was_open_ = false;
+  std::uint64_t attempts_ = 0;  // to subscribe
   bool seeking_ = false;
   unsigned tries_ = 0;
   std::uint64_t epoch_ = 1;         // of deliveries; a seek ends it

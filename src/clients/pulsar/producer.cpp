@@ -267,17 +267,17 @@ void Producer::introduce(const std::shared_ptr<Connection>& connection) {
 }
 
 Connection::Answer Producer::when_introduced(const std::shared_ptr<Connection>& connection) {
-  return [weak = weak_from_this(), at = std::weak_ptr<Connection>(connection), id = id_,
+  return [weak = weak_from_this(), at = std::weak_ptr<Connection>(connection), epoch = epoch_, id = id_,
           &client = client_](const Result<wire::Frame>& answer) {
     const auto self = weak.lock();
     const auto there = at.lock();
-    if (self && self->state_ == State::connecting && self->connection_ == there) {
+    if (self && self->state_ == State::connecting && self->epoch_ == epoch) {
       if (!answer) return self->connect_failed(answer.error());
       const auto told = wire::read_command<wire::ProducerSuccess>(*answer);
       if (!told) return self->connect_failed(told.error());
       return self->introduced(*told);
     }
-    if (!answer || !there) return;
+    if (!answer || !there || (self && self->state_ != State::closed)) return;  // another attempt has its place
     // It was closed meanwhile: the broker may not keep it for a producer that is not there.
     std::string frame;
     wire::append_frame(frame, wire::CloseProducer{.producer_id = id, .request_id = client.next_id()});
