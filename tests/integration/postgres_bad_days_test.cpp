@@ -57,14 +57,21 @@ TEST(PostgresKilled, a_server_that_is_killed_a_hundred_times_has_lost_nothing_th
     });
   }
   Random random(20260101);
-  for (int i = 0; i < kills; ++i) {
-    const std::uint64_t goal = answered + 5 + random.below(40);
-    tests::wait_until("so many are answered", [&] { return answered >= goal; }, 60s);
-    server.kill();
-    server.start();
+  std::string fault;  // the committers end whatever happens
+  int killed = 0;
+  try {
+    for (; killed < kills; ++killed) {
+      const std::uint64_t goal = answered + 5 + random.below(40);
+      tests::wait_until("so many are answered", [&] { return answered >= goal; }, 60s);
+      server.kill();
+      server.start();
+    }
+  } catch (const std::exception& error) {
+    fault = error.what();
   }
   stop = true;
   for (std::thread& committer : committers) committer.join();
+  ASSERT_EQ(fault, "") << "after " << killed << " kills";
 
   std::set<std::uint64_t> sequences;
   for (const auto& [n, sequence] : ledger.applied) {

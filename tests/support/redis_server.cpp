@@ -5,21 +5,29 @@
 #include <algorithm>
 
 #include <cstdlib>
+#include <random>
 #include <stdexcept>
 #include <thread>
 
 namespace chaveiro::tests {
 
+// Not one of those that the kernel gives to outgoing connections (from 32768 on): a server that is killed wants its port again, and
+// until then whoever connects to it over and over may be given that very port, and so connect to himself.
 std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
+  constexpr std::uint16_t first = 10'000, count = 22'000;
+  thread_local std::mt19937 random{std::random_device{}()};
+  for (int tries = 0;; ++tries) {
+    const auto port = static_cast<std::uint16_t>(first + random() % count);
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    ::close(fd);
+    if (free) return port;
+    if (tries == 1'000) throw std::runtime_error("there is no free port");
+  }
 }
 
 void wait_until(const std::string& what, const std::function<bool()>& is_so, std::chrono::milliseconds limit) {
