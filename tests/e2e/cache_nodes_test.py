@@ -6,12 +6,11 @@ Run by with_postgres.py.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import unittest
 
-from harness import Platform
+from harness import Platform, free_port
 
 ANA = "ana.souza@example.com"
 NAME = f"dict:entry:key:EMAIL:{ANA}"
@@ -20,9 +19,7 @@ BOUND = 10.0  # seconds; docs/invalidation.md: 3.5 s and one tick; the rest is w
 
 class Redis:
     def __init__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     def __enter__(self):
         words = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",

@@ -2,14 +2,13 @@
 
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
-from harness import Platform
+from harness import Platform, free_port
 from wire import Wire
 
 ANSWER_TIME_MAX = 10.0  # seconds; a call to Redis has its own, far shorter deadline, and a machine may be slow
@@ -17,9 +16,7 @@ ANSWER_TIME_MAX = 10.0  # seconds; a call to Redis has its own, far shorter dead
 
 class Redis:
     def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="chaveiro-chaos-")
 
     def start(self):

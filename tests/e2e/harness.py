@@ -3,12 +3,15 @@
 Only the standard library. CHAVEIRO_PROGRAM names the program (build/release/chaveiro where it is not set).
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -32,6 +35,15 @@ class Answer:
 
     def __repr__(self):
         return f"{self.status} {self.body[:400]!r}"
+
+
+def free_port():
+    """Below those that the kernel gives to outgoing connections (from 32768 on): a server that is killed wants its port again."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def postgres_environment():

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Platform
+from harness import Platform, free_port
 
 PAYER = "12345678909"
 
@@ -17,9 +17,7 @@ PAYER = "12345678909"
 @contextlib.contextmanager
 def redis_server():
     """A Redis on a free port; yields its URL and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="chaveiro-e2e-redis-") as folder:
         process = subprocess.Popen(
             ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL

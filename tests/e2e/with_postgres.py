@@ -10,12 +10,13 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+
+from harness import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -39,9 +40,7 @@ class Server:
                 [*before, bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                 cwd=self.folder, stdout=log, stderr=log, check=True,
             )
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
             settings = ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=200"]
             words = [*before, bin_folder / "postgres", "-D", data, "-p", str(self.port), "-k", self.folder]
             for setting in settings:

@@ -12,10 +12,16 @@ sum=65b769b10696cdfebf7fc5bcdc95dd663702e27051e616c1a13cb100e91279525be35352171b
 home=$PWD/.cache/pulsar/$version
 folder=${PULSAR_FOLDER:-$PWD/.cache/servers/pulsar}
 
-# Ports that nobody has now, held until all are known.
+# Ports that nobody has now, held until all are known; below those that the kernel gives to outgoing connections (from 32768 on), since a
+# broker that is killed wants its ports again.
 free_ports() {
-  python3 -c 'import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+  python3 -c 'import random, socket
+held = []
+while len(held) < 4:
+    try:
+        held.append(socket.create_server(("127.0.0.1", random.randrange(10_000, 32_000))))
+    except OSError:
+        pass
 print(*(one.getsockname()[1] for one in held))'
 }
 
